@@ -1,0 +1,216 @@
+"""The contracts between the rooms of the house."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from zope.interface import Attribute, Interface
+
+from twisted_s3.model import (
+    Bucket,
+    ByteRange,
+    Digest,
+    ObjectVersion,
+    Part,
+    Properties,
+    Upload,
+    User,
+)
+
+T = TypeVar("T")
+
+#: Called with the current version of the key (None: there is none) under the key's lock, right before
+#: the commit. Raises :class:`twisted_s3.errors.S3Error` to refuse it.
+Condition = Callable[[ObjectVersion | None], None]
+
+#: ``walk(start)`` yields every key >= ``start`` of a bucket, in the order of their UTF-8 bytes.
+KeyWalk = Callable[[str], Iterator[str]]
+
+
+def always(current: ObjectVersion | None) -> None:
+    """The :data:`Condition` that refuses nothing."""
+
+
+class IPayload(Interface):
+    """Turns the bytes of a body as sent into the bytes of the object, and verifies them. Sans-IO.
+
+    Used from one thread at a time, which need not be the reactor's.
+    """
+
+    def feed(data: bytes) -> Sequence[bytes]:
+        """Take the next bytes as sent; give the object bytes that they complete.
+
+        :raise S3Error: when what was sent is not what was signed or declared.
+        """
+
+    def finish() -> Digest:
+        """Say that the body has ended; give what its object bytes came to.
+
+        :raise S3Error: when the body is short, or any digest, checksum or signature does not match.
+        """
+
+
+class IOpenedObject(Interface):
+    """Metadata and bytes of one version, unaffected by later writes to its key. Must be closed."""
+
+    version: ObjectVersion = Attribute("The version that was opened.")
+
+    def read(offset: int, length: int) -> Awaitable[bytes]:
+        """Read exactly ``length`` bytes from ``offset``. Does not block: what is not in memory is read in the disk pool.
+
+        :raise OSError: when they can not be read, or the file has become shorter.
+        """
+
+    def fileno() -> int | None:
+        """A descriptor whose bytes are the object's, for ``sendfile``; None when there is none."""
+
+    def close() -> None:
+        """Let go of it. Further calls do nothing."""
+
+
+class IStaged(Interface):
+    """Bytes on their way to becoming an object or a part. Nothing of them can be seen before the commit."""
+
+    def write(data: bytes) -> Awaitable[None]:
+        """Take the next bytes as sent (through the payload). Wait for the result before the next call.
+
+        :raise S3Error: from the payload, or when the disk refuses.
+        """
+
+    def copy_from(source: IOpenedObject, range: ByteRange) -> Awaitable[None]:
+        """Take the bytes of ``range`` of an opened object, not through the payload. Use either this, once, or `write`."""
+
+    def discard() -> Awaitable[None]:
+        """Drop what was staged. Does nothing after a commit; may be called at any time, also twice."""
+
+
+class IStagedBody(IStaged):
+    """Bytes on their way to becoming an object."""
+
+    def commit(
+        key: str, properties: Properties, condition: Condition = always, owner: str = ""
+    ) -> Awaitable[ObjectVersion]:
+        """Verify the payload, then make bytes, metadata and key durable and visible in one step.
+
+        :raise S3Error: from the payload or from ``condition``; the key is then as before.
+        """
+
+
+class IStagedPart(IStaged):
+    """Bytes on their way to becoming a part."""
+
+    def commit() -> Awaitable[Part]:
+        """Verify the payload, then put the part in place of an earlier one of the same number."""
+
+
+class IObjectStore(Interface):
+    """Where buckets and objects live. Every method may raise :class:`twisted_s3.errors.S3Error`:
+    ``NoSuchBucket``, ``NoSuchKey``, ``NoSuchUpload`` where the thing is not there, ``InternalError``, ``SlowDown``
+    or ``ServiceUnavailable`` when the disk fails.
+    """
+
+    def start() -> Awaitable[None]:
+        """Make ready, and clear what a crash left behind."""
+
+    def stop() -> Awaitable[None]:
+        """Wait for what is under way, then let go of threads and descriptors."""
+
+    def list_buckets() -> Awaitable[Sequence[Bucket]]:
+        """All buckets, by name."""
+
+    def create_bucket(name: str, owner: str, region: str) -> Awaitable[Bucket]:
+        """Make a bucket. :raise S3Error: ``BucketAlreadyExists`` when there is one, whoever owns it."""
+
+    def get_bucket(name: str) -> Awaitable[Bucket]:
+        """:raise S3Error: ``NoSuchBucket``."""
+
+    def delete_bucket(name: str) -> Awaitable[None]:
+        """:raise S3Error: ``BucketNotEmpty`` while it holds an object. Uploads that were begun go with it."""
+
+    def open_object(bucket: str, key: str) -> Awaitable[IOpenedObject]:
+        """Open the current version. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``."""
+
+    def head_object(bucket: str, key: str) -> Awaitable[ObjectVersion]:
+        """The current version's metadata. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``."""
+
+    def stage(bucket: str, payload: IPayload) -> Awaitable[IStagedBody]:
+        """Begin to write an object."""
+
+    def change_object(
+        bucket: str, key: str, change: Callable[[ObjectVersion], ObjectVersion]
+    ) -> Awaitable[ObjectVersion]:
+        """Replace the metadata (properties) of the current version in one step; its bytes and Last-Modified stay."""
+
+    def delete_object(bucket: str, key: str, condition: Condition = always) -> Awaitable[bool]:
+        """Remove the key. Gives whether it was there."""
+
+    def list_keys(
+        bucket: str, page: Callable[[KeyWalk], T], shown: Callable[[T], Sequence[str]]
+    ) -> Awaitable[tuple[T, Sequence[ObjectVersion]]]:
+        """Run ``page`` over the bucket's keys where it may block, then load the metadata of the keys that ``shown`` names.
+
+        Keys that vanish in between are left out.
+        """
+
+    def create_upload(
+        bucket: str,
+        key: str,
+        properties: Properties,
+        owner: str,
+        checksum_algorithm: str = "",
+        checksum_type: str = "",
+    ) -> Awaitable[Upload]:
+        """Begin a multipart upload."""
+
+    def get_upload(bucket: str, key: str, upload_id: str) -> Awaitable[Upload]:
+        """:raise S3Error: ``NoSuchUpload``."""
+
+    def list_uploads(bucket: str) -> Awaitable[Sequence[Upload]]:
+        """All uploads under way, by key, then by time of initiation, then by id."""
+
+    def stage_part(
+        bucket: str, key: str, upload_id: str, number: int, size: int, payload: IPayload
+    ) -> Awaitable[IStagedPart]:
+        """Begin to write a part of ``size`` bytes. :raise S3Error: ``NoSuchUpload``."""
+
+    def list_parts(bucket: str, key: str, upload_id: str) -> Awaitable[Sequence[Part]]:
+        """The committed parts, by number."""
+
+    def complete_upload(
+        bucket: str,
+        key: str,
+        upload_id: str,
+        parts: Sequence[Part],
+        etag: str,
+        checksums: Mapping[str, str],
+        checksum_type: str,
+        condition: Condition = always,
+    ) -> Awaitable[ObjectVersion]:
+        """Make the object out of ``parts`` (as `list_parts` gave them, in order), in one commit as `IStagedBody.commit`.
+
+        :raise S3Error: ``InvalidPart`` when a part is no longer the one given; the upload is then as before.
+        """
+
+    def abort_upload(bucket: str, key: str, upload_id: str) -> Awaitable[None]:
+        """Drop an upload and its parts. :raise S3Error: ``NoSuchUpload``."""
+
+
+class ICredentials(Interface):
+    """Who holds which key."""
+
+    def get_user(access_key: str) -> Awaitable[User | None]:
+        """The holder of an access key, or None."""
+
+    def get_owner(canonical_id: str) -> User | None:
+        """The user with this canonical id, for the display name of an owner; None if unknown."""
+
+
+class IAuthorizer(Interface):
+    """Who may do what."""
+
+    def authorize(user: User | None, action: str, bucket: Bucket | None, key: str | None) -> None:
+        """Return when ``user`` (None: anonymous) may do ``action`` (``s3:GetObject`` ...), on a key, a bucket or the service.
+
+        :raise S3Error: ``AccessDenied``.
+        """

@@ -1,0 +1,1 @@
+"""One coroutine per S3 operation, named as AWS names it."""

@@ -1,0 +1,70 @@
+"""The head of an HTTP request as S3 sees it: everything but the body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from urllib.parse import unquote_to_bytes
+
+import attrs
+
+from twisted_s3.errors import S3Error
+
+
+def split_query(query: bytes) -> Sequence[tuple[str, str]]:
+    """Split a raw query into decoded (name, value) pairs; a name without ``=`` has the value "".
+
+    A ``+`` is a space, as AWS reads it. Bytes that are not UTF-8 raise ``InvalidURI``.
+
+    :raise S3Error: ``InvalidURI``.
+    """
+    if not query:
+        return ()
+    pairs = []
+    for item in query.split(b"&"):
+        if item:
+            name, _, value = item.partition(b"=")
+            pairs.append((_decode(name), _decode(value)))
+    return pairs
+
+
+def _decode(raw: bytes) -> str:
+    try:
+        return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
+    except UnicodeDecodeError:
+        raise S3Error("InvalidURI") from None
+
+
+@attrs.frozen(slots=False)
+class RequestHead:
+    """A request without its body.
+
+    :ivar method: upper case.
+    :ivar path: the path of the request target, its bytes as sent.
+    :ivar query: the query as sent, without the ``?``.
+    :ivar headers: lower-case name to the values in order, each stripped, decoded as latin-1.
+    :ivar secure: whether it came over TLS.
+    """
+
+    method: str
+    path: bytes
+    query: bytes
+    headers: Mapping[str, Sequence[str]]
+    secure: bool = False
+
+    def header(self, name: str) -> str | None:
+        """The value of a header by its lower-case name, several joined by commas; None if absent."""
+        values = self.headers.get(name)
+        if values is None:
+            return None
+        return values[0] if len(values) == 1 else ",".join(values)
+
+    @cached_property
+    def pairs(self) -> Sequence[tuple[str, str]]:
+        """The query's decoded (name, value) pairs in order."""
+        return split_query(self.query)
+
+    @cached_property
+    def parameters(self) -> Mapping[str, str]:
+        """The query's decoded parameters; of a repeated name the first."""
+        return dict(reversed(self.pairs))

@@ -1,0 +1,1 @@
+"""Object stores: providers of :class:`twisted_s3.interfaces.IObjectStore`."""

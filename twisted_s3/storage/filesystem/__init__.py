@@ -1,0 +1,1 @@
+"""The filesystem store: buckets are folders, objects are plain files."""
