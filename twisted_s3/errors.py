@@ -82,7 +82,10 @@ ERRORS: Mapping[str, tuple[int, str]] = {
         409,
         "A conflicting conditional operation is currently in progress against this resource. Try again.",
     ),
-    "PermanentRedirect": (301, "The bucket you are attempting to access must be addressed using the specified endpoint."),
+    "PermanentRedirect": (
+        301,
+        "The bucket you are attempting to access must be addressed using the specified endpoint.",
+    ),
     "PreconditionFailed": (412, "At least one of the pre-conditions you specified did not hold"),
     "RequestHeaderSectionTooLarge": (
         400,
