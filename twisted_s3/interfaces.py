@@ -57,7 +57,7 @@ class IOpenedObject(Interface):
     version: ObjectVersion = Attribute("The version that was opened.")
 
     def read(offset: int, length: int) -> Awaitable[bytes]:
-        """Read exactly ``length`` bytes from ``offset``. Does not block: what is not in memory is read in the disk pool.
+        """Read exactly ``length`` bytes from ``offset``, in the disk pool where it could block.
 
         :raise OSError: when they can not be read, or the file has become shorter.
         """
@@ -79,7 +79,7 @@ class IStaged(Interface):
         """
 
     def copy_from(source: IOpenedObject, range: ByteRange) -> Awaitable[None]:
-        """Take the bytes of ``range`` of an opened object, not through the payload. Use either this, once, or `write`."""
+        """Take the bytes of ``range`` of an opened object. Use either this, once, or `write`."""
 
     def discard() -> Awaitable[None]:
         """Drop what was staged. Does nothing after a commit; may be called at any time, also twice."""
@@ -148,7 +148,7 @@ class IObjectStore(Interface):
     def list_keys(
         bucket: str, page: Callable[[KeyWalk], T], shown: Callable[[T], Sequence[str]]
     ) -> Awaitable[tuple[T, Sequence[ObjectVersion]]]:
-        """Run ``page`` over the bucket's keys where it may block, then load the metadata of the keys that ``shown`` names.
+        """Run ``page`` over the keys where it may block, then load the metadata of those that ``shown`` names.
 
         Keys that vanish in between are left out.
         """
@@ -187,7 +187,7 @@ class IObjectStore(Interface):
         checksum_type: str,
         condition: Condition = always,
     ) -> Awaitable[ObjectVersion]:
-        """Make the object out of ``parts`` (as `list_parts` gave them, in order), in one commit as `IStagedBody.commit`.
+        """Make the object out of ``parts`` (as `list_parts` gave them, in order), in one commit.
 
         :raise S3Error: ``InvalidPart`` when a part is no longer the one given; the upload is then as before.
         """
@@ -210,7 +210,7 @@ class IAuthorizer(Interface):
     """Who may do what."""
 
     def authorize(user: User | None, action: str, bucket: Bucket | None, key: str | None) -> None:
-        """Return when ``user`` (None: anonymous) may do ``action`` (``s3:GetObject`` ...), on a key, a bucket or the service.
+        """Return when ``user`` (None: anonymous) may do ``action`` (``s3:GetObject`` ...).
 
         :raise S3Error: ``AccessDenied``.
         """
