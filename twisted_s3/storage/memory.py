@@ -1,0 +1,457 @@
+"""The store contract in memory: for tests, for caches, and for embedding without a directory."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from secrets import token_hex
+from typing import TypeVar
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import (
+    Condition,
+    IObjectStore,
+    IOpenedObject,
+    IPayload,
+    IStagedBody,
+    IStagedPart,
+    KeyWalk,
+    always,
+)
+from twisted_s3.model import Bucket, ByteRange, Digest, ObjectVersion, Part, Properties, Upload
+
+T = TypeVar("T")
+
+#: The bytes that a store holds unless told otherwise.
+DEFAULT_LIMIT_BYTES = 1 << 30
+
+_COPY_PIECE = 1 << 20
+
+
+@attrs.define
+class _Account:
+    """How many bytes may be held, and how many are."""
+
+    limit: int
+    used: int = 0
+
+    def charge(self, size: int) -> None:
+        if self.used + size > self.limit:
+            raise S3Error("ServiceUnavailable", f"The store is full: it holds at most {self.limit} bytes.")
+        self.used += size
+
+
+@attrs.define
+class _Blob:
+    """Bytes that are charged to an account until they are released."""
+
+    account: _Account
+    data: bytes
+
+    def release(self) -> None:
+        self.account.used -= len(self.data)
+        self.data = b""
+
+
+@attrs.frozen
+class _Object:
+    version: ObjectVersion
+    blob: _Blob
+
+
+@attrs.define
+class _Upload:
+    record: Upload
+    parts: dict[int, tuple[Part, _Blob]] = attrs.field(factory=dict)
+
+    def release(self, kept: frozenset[int] = frozenset()) -> None:
+        """Give back the bytes of all parts but the ``kept`` numbers."""
+        for number, (_, blob) in self.parts.items():
+            if number not in kept:
+                blob.release()
+        self.parts = {}
+
+
+@attrs.define
+class _Bucket:
+    record: Bucket
+    objects: dict[str, _Object] = attrs.field(factory=dict)
+    keys: list[str] = attrs.field(factory=list)
+    uploads: dict[str, _Upload] = attrs.field(factory=dict)
+
+    def current(self, key: str) -> ObjectVersion | None:
+        found = self.objects.get(key)
+        return None if found is None else found.version
+
+    def find(self, key: str) -> _Object:
+        found = self.objects.get(key)
+        if found is None:
+            raise S3Error("NoSuchKey", elements={"Key": key})
+        return found
+
+    def put(self, version: ObjectVersion, blob: _Blob) -> None:
+        earlier = self.objects.get(version.key)
+        if earlier is None:
+            insort(self.keys, version.key)
+        else:
+            earlier.blob.release()
+        self.objects[version.key] = _Object(version, blob)
+
+    def remove(self, key: str) -> None:
+        self.objects.pop(key).blob.release()
+        del self.keys[bisect_left(self.keys, key)]
+
+    def walk(self, start: str) -> Iterator[str]:
+        keys = self.keys
+        return map(keys.__getitem__, range(bisect_left(keys, start), len(keys)))
+
+    def find_upload(self, key: str, upload_id: str) -> _Upload:
+        found = self.uploads.get(upload_id)
+        if found is None or found.record.key != key:
+            raise S3Error("NoSuchUpload", elements={"UploadId": upload_id})
+        return found
+
+
+@implementer(IOpenedObject)
+class _OpenedObject:
+    """The bytes and metadata of one version."""
+
+    def __init__(self, version: ObjectVersion, data: bytes) -> None:
+        self.version = version
+        self._data = data
+
+    async def read(self, offset: int, length: int) -> bytes:
+        piece = self._data[offset : offset + length]
+        if len(piece) != length:
+            raise OSError(f"{length} bytes from {offset} were asked of {len(self._data)}")
+        return piece
+
+    def fileno(self) -> int | None:
+        return None
+
+    def close(self) -> None:
+        self._data = b""
+
+
+class _Staged:
+    """Bytes that wait for their commit, charged to the store's account meanwhile."""
+
+    def __init__(self, account: _Account, payload: IPayload) -> None:
+        self._account = account
+        self._payload = payload
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._open = True
+
+    async def write(self, data: bytes) -> None:
+        """Take the next bytes as sent."""
+        self._check_open()
+        try:
+            self._feed(data)
+        except BaseException:
+            self._drop()
+            raise
+
+    async def copy_from(self, source: IOpenedObject, range: ByteRange) -> None:
+        """Take bytes of an opened object."""
+        offset = range.start
+        while offset < range.stop:
+            piece = await source.read(offset, min(_COPY_PIECE, range.stop - offset))
+            await self.write(piece)
+            offset += len(piece)
+
+    async def discard(self) -> None:
+        """Drop what was staged."""
+        if self._open:
+            self._drop()
+
+    def _feed(self, data: bytes) -> None:
+        for chunk in self._payload.feed(data):
+            self._account.charge(len(chunk))
+            self._chunks.append(bytes(chunk))
+            self._size += len(chunk)
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise RuntimeError("this body was committed, refused or discarded")
+
+    def _drop(self) -> None:
+        self._open = False
+        self._account.used -= self._size
+        self._chunks = []
+
+    def _finish(self, put: Callable[[Digest, _Blob], T]) -> T:
+        """Verify the payload and hand over the bytes; when either refuses, drop them."""
+        self._check_open()
+        try:
+            result = put(self._payload.finish(), _Blob(self._account, b"".join(self._chunks)))
+        except BaseException:
+            self._drop()
+            raise
+        self._open = False
+        self._chunks = []
+        return result
+
+
+@implementer(IStagedBody)
+class _StagedBody(_Staged):
+    def __init__(self, store: MemoryStore, account: _Account, bucket: str, payload: IPayload) -> None:
+        super().__init__(account, payload)
+        self._store = store
+        self._bucket = bucket
+
+    async def commit(
+        self, key: str, properties: Properties, condition: Condition = always, owner: str = ""
+    ) -> ObjectVersion:
+        """Verify the payload, then put the object in place."""
+
+        def put(digest: Digest, blob: _Blob) -> ObjectVersion:
+            bucket = self._store._find(self._bucket)
+            condition(bucket.current(key))
+            version = ObjectVersion(
+                key=key,
+                size=digest.size,
+                etag=digest.md5,
+                last_modified=self._store._now(),
+                properties=properties,
+                checksums=dict(digest.checksums),
+                owner=owner,
+            )
+            bucket.put(version, blob)
+            return version
+
+        return self._finish(put)
+
+
+@implementer(IStagedPart)
+class _StagedPart(_Staged):
+    def __init__(
+        self, store: MemoryStore, account: _Account, place: tuple[str, str, str], number: int, payload: IPayload
+    ) -> None:
+        super().__init__(account, payload)
+        self._store = store
+        self._place = place
+        self._number = number
+
+    async def commit(self) -> Part:
+        """Verify the payload, then put the part in place of an earlier one."""
+
+        def put(digest: Digest, blob: _Blob) -> Part:
+            bucket, key, upload_id = self._place
+            upload = self._store._find(bucket).find_upload(key, upload_id)
+            part = Part(
+                number=self._number,
+                size=digest.size,
+                etag=digest.md5,
+                checksums=dict(digest.checksums),
+                last_modified=self._store._now(),
+            )
+            earlier = upload.parts.get(self._number)
+            if earlier is not None:
+                earlier[1].release()
+            upload.parts[self._number] = part, blob
+            return part
+
+        return self._finish(put)
+
+
+@implementer(IObjectStore)
+class MemoryStore:
+    """A store that forgets everything with its last reference. For use from one thread.
+
+    :param clock: tells the times of creation and change.
+    :param limit_bytes: how many bytes of bodies (staged, stored or in parts) it holds; a write beyond is refused
+        with ``ServiceUnavailable``. Bytes that only an opened object still holds do not count.
+    """
+
+    def __init__(self, clock: IReactorTime, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+        self._clock = clock
+        self._limit_bytes = limit_bytes
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything. What was staged before finds its bucket gone, unless that was made anew."""
+        self._account = _Account(self._limit_bytes)
+        self._buckets: dict[str, _Bucket] = {}
+
+    @property
+    def used_bytes(self) -> int:
+        """How many bytes of bodies are held."""
+        return self._account.used
+
+    async def start(self) -> None:
+        """Nothing to make ready."""
+
+    async def stop(self) -> None:
+        """Nothing to wait for."""
+
+    async def list_buckets(self) -> Sequence[Bucket]:
+        """All buckets, by name."""
+        return [self._buckets[name].record for name in sorted(self._buckets)]
+
+    async def create_bucket(self, name: str, owner: str, region: str) -> Bucket:
+        """Make a bucket. :raise S3Error: ``BucketAlreadyExists``."""
+        if name in self._buckets:
+            raise S3Error("BucketAlreadyExists", elements={"BucketName": name})
+        record = Bucket(name=name, created=self._now(), owner=owner, region=region)
+        self._buckets[name] = _Bucket(record)
+        return record
+
+    async def get_bucket(self, name: str) -> Bucket:
+        """:raise S3Error: ``NoSuchBucket``."""
+        return self._find(name).record
+
+    async def delete_bucket(self, name: str) -> None:
+        """:raise S3Error: ``BucketNotEmpty``."""
+        bucket = self._find(name)
+        if bucket.objects:
+            raise S3Error("BucketNotEmpty", elements={"BucketName": name})
+        for upload in bucket.uploads.values():
+            upload.release()
+        del self._buckets[name]
+
+    async def open_object(self, bucket: str, key: str) -> IOpenedObject:
+        """Open the current version. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``."""
+        found = self._find(bucket).find(key)
+        return _OpenedObject(found.version, found.blob.data)
+
+    async def head_object(self, bucket: str, key: str) -> ObjectVersion:
+        """The current version's metadata. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``."""
+        return self._find(bucket).find(key).version
+
+    async def stage(self, bucket: str, payload: IPayload) -> IStagedBody:
+        """Begin to write an object."""
+        self._find(bucket)
+        return _StagedBody(self, self._account, bucket, payload)
+
+    async def change_object(
+        self, bucket: str, key: str, change: Callable[[ObjectVersion], ObjectVersion]
+    ) -> ObjectVersion:
+        """Replace the properties of the current version."""
+        objects = self._find(bucket)
+        found = objects.find(key)
+        version = attrs.evolve(found.version, properties=change(found.version).properties)
+        objects.objects[key] = attrs.evolve(found, version=version)
+        return version
+
+    async def delete_object(self, bucket: str, key: str, condition: Condition = always) -> bool:
+        """Remove the key. Gives whether it was there."""
+        objects = self._find(bucket)
+        current = objects.current(key)
+        condition(current)
+        if current is not None:
+            objects.remove(key)
+        return current is not None
+
+    async def list_keys(
+        self, bucket: str, page: Callable[[KeyWalk], T], shown: Callable[[T], Sequence[str]]
+    ) -> tuple[T, Sequence[ObjectVersion]]:
+        """Run ``page`` over the keys, then give the metadata of those that ``shown`` names."""
+        objects = self._find(bucket)
+        result = page(objects.walk)
+        return result, [objects.objects[key].version for key in shown(result) if key in objects.objects]
+
+    async def create_upload(
+        self,
+        bucket: str,
+        key: str,
+        properties: Properties,
+        owner: str,
+        checksum_algorithm: str = "",
+        checksum_type: str = "",
+    ) -> Upload:
+        """Begin a multipart upload."""
+        uploads = self._find(bucket).uploads
+        record = Upload(
+            id=token_hex(16),
+            key=key,
+            initiated=self._now(),
+            properties=properties,
+            owner=owner,
+            checksum_algorithm=checksum_algorithm,
+            checksum_type=checksum_type,
+        )
+        uploads[record.id] = _Upload(record)
+        return record
+
+    async def get_upload(self, bucket: str, key: str, upload_id: str) -> Upload:
+        """:raise S3Error: ``NoSuchUpload``."""
+        return self._find(bucket).find_upload(key, upload_id).record
+
+    async def list_uploads(self, bucket: str) -> Sequence[Upload]:
+        """All uploads under way, by key, then by time of initiation, then by id."""
+        records = [upload.record for upload in self._find(bucket).uploads.values()]
+        return sorted(records, key=lambda upload: (upload.key, upload.initiated, upload.id))
+
+    async def stage_part(
+        self, bucket: str, key: str, upload_id: str, number: int, size: int, payload: IPayload
+    ) -> IStagedPart:
+        """Begin to write a part. :raise S3Error: ``NoSuchUpload``."""
+        self._find(bucket).find_upload(key, upload_id)
+        return _StagedPart(self, self._account, (bucket, key, upload_id), number, payload)
+
+    async def list_parts(self, bucket: str, key: str, upload_id: str) -> Sequence[Part]:
+        """The committed parts, by number."""
+        parts = self._find(bucket).find_upload(key, upload_id).parts
+        return [parts[number][0] for number in sorted(parts)]
+
+    async def complete_upload(
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        parts: Sequence[Part],
+        etag: str,
+        checksums: Mapping[str, str],
+        checksum_type: str,
+        condition: Condition = always,
+    ) -> ObjectVersion:
+        """Make the object out of ``parts``. :raise S3Error: ``NoSuchUpload``, ``InvalidPart``, or ``condition``'s."""
+        objects = self._find(bucket)
+        upload = objects.find_upload(key, upload_id)
+        blobs = [_part_blob(upload, part) for part in parts]
+        condition(objects.current(key))
+        version = ObjectVersion(
+            key=key,
+            size=sum(part.size for part in parts),
+            etag=etag,
+            last_modified=self._now(),
+            properties=upload.record.properties,
+            checksums=dict(checksums),
+            checksum_type=checksum_type,
+            parts=tuple(parts),
+            upload_id=upload_id,
+            owner=upload.record.owner,
+        )
+        # The object takes over the charge of its parts: the account must not be asked for both.
+        objects.put(version, _Blob(self._account, b"".join(blob.data for blob in blobs)))
+        upload.release(kept=frozenset(part.number for part in parts))
+        del objects.uploads[upload_id]
+        return version
+
+    async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
+        """Drop an upload and its parts. :raise S3Error: ``NoSuchUpload``."""
+        objects = self._find(bucket)
+        objects.find_upload(key, upload_id).release()
+        del objects.uploads[upload_id]
+
+    def _find(self, bucket: str) -> _Bucket:
+        found = self._buckets.get(bucket)
+        if found is None:
+            raise S3Error("NoSuchBucket", elements={"BucketName": bucket})
+        return found
+
+    def _now(self) -> float:
+        return float(self._clock.seconds())
+
+
+def _part_blob(upload: _Upload, part: Part) -> _Blob:
+    """The bytes of a part, when they are still the ones that ``part`` describes."""
+    stored, blob = upload.parts.get(part.number, (None, None))
+    if stored is None or blob is None or (stored.etag, stored.size) != (part.etag, part.size):
+        raise S3Error("InvalidPart", elements={"PartNumber": str(part.number)})
+    return blob
