@@ -1,0 +1,289 @@
+"""Who holds which key: users from the environment, the TOML file, a JSON file, or a pair made on first start.
+
+The same rules hold for every source: access keys of 3 characters or more without ``=`` and ``,``, secrets of 8 or
+more, no access key and no canonical id twice. The environment's user, else the first one, is the administrator.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import stat
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twisted_s3.interfaces import ICredentials
+from twisted_s3.model import User
+from twisted_s3.settings import USERS_TABLE, Settings, SettingsError, read_config
+
+#: Below the data directory.
+GENERATED = Path(".s3store", "credentials.json")
+
+_TOML_FIELDS = ("access_key", "secret_key", "canonical_id", "display_name", "email")
+_JSON_FIELDS = {
+    "accessKey": "access_key",
+    "secretKey": "secret_key",
+    "canonicalId": "canonical_id",
+    "displayName": "display_name",
+    "email": "email",
+}
+
+
+def canonical_id(access_key: str) -> str:
+    """The canonical id of a user that was given none: 64 hex digits that stay the same."""
+    return hashlib.sha256(b"twisted_s3 canonical id\0" + access_key.encode("utf-8")).hexdigest()
+
+
+@implementer(ICredentials)
+class Users:
+    """A set of users that can be replaced while requests run."""
+
+    def __init__(self, users: Iterable[User] = ()) -> None:
+        self.replace(users)
+
+    def replace(self, users: Iterable[User]) -> None:
+        """From now on know these users, and no others."""
+        known = tuple(users)
+        self._by_key = {user.access_key: user for user in known}
+        self._by_id = {user.canonical_id: user for user in known}
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    async def get_user(self, access_key: str) -> User | None:
+        """The holder of an access key, or None."""
+        return self._by_key.get(access_key)
+
+    def get_owner(self, canonical_id: str) -> User | None:
+        """The user with this canonical id, or None."""
+        return self._by_id.get(canonical_id)
+
+
+def _user(source: str, fields: Mapping[str, object]) -> User:
+    """Make a user. No message holds a value of ``fields``: it might be a secret in the wrong place."""
+    for name, value in fields.items():
+        if not isinstance(value, str):
+            raise SettingsError(source, f"{name} must be text")
+        if not value.isprintable():
+            raise SettingsError(source, f"{name} has control characters")
+    values = {name: str(value) for name, value in fields.items()}
+    access_key, secret_key = values.get("access_key", ""), values.get("secret_key", "")
+    if len(access_key) < 3:
+        raise SettingsError(source, "the access key must have 3 characters or more")
+    if set(access_key) & set("=, ") or not access_key.isascii():
+        raise SettingsError(source, "the access key must be ASCII without '=', ',' and spaces")
+    if len(secret_key) < 8:
+        raise SettingsError(source, "the secret key must have 8 characters or more")
+    return User(
+        access_key=access_key,
+        secret_key=secret_key,
+        canonical_id=values.get("canonical_id") or canonical_id(access_key),
+        display_name=values.get("display_name") or access_key,
+        email=values.get("email", ""),
+    )
+
+
+def _from_environment(environ: Mapping[str, str]) -> Sequence[User]:
+    names = {"access_key": "S3STORE_ACCESS_KEY", "secret_key": "S3STORE_SECRET_KEY"}
+    fields = {field: environ[name] for field, name in names.items() if name in environ}
+    if not fields:
+        return ()
+    for field, name in names.items():
+        if field not in fields:
+            raise SettingsError(name, "is not set, but the other half of the key pair is")
+    return (_user("S3STORE_ACCESS_KEY and S3STORE_SECRET_KEY", fields),)
+
+
+def _entries(source: str, entries: object, fields: Mapping[str, str]) -> Sequence[User]:
+    if not isinstance(entries, list):
+        raise SettingsError(source, "must be a list of users")
+    users = []
+    for number, entry in enumerate(entries, 1):
+        where = f"{source}, user {number}"
+        if not isinstance(entry, dict):
+            raise SettingsError(where, "is not a user")
+        for name in entry:
+            if name not in fields:
+                raise SettingsError(where, f"unknown setting {name!r}")
+        users.append(_user(where, {fields[name]: value for name, value in entry.items()}))
+    return users
+
+
+def _from_toml(path: Path) -> Sequence[User]:
+    document = read_config(path)
+    names = {name: name for name in _TOML_FIELDS}
+    return _entries(f"{path}: [[users]]", document.get(USERS_TABLE, []), names)
+
+
+def _from_json(path: Path) -> Sequence[User]:
+    source = str(path)
+    try:
+        document: Any = json.loads(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(source, error.strerror or "can not be read") from None
+    except (ValueError, RecursionError):
+        raise SettingsError(source, "is not JSON") from None
+    if not isinstance(document, dict) or set(document) != {"credentials"}:
+        raise SettingsError(source, 'must be an object with one member, "credentials"')
+    return _entries(source, document["credentials"], _JSON_FIELDS)
+
+
+def _checked(users: Sequence[User]) -> Sequence[User]:
+    keys: set[str] = set()
+    ids: set[str] = set()
+    for user in users:
+        if user.access_key in keys:
+            raise SettingsError("users", f"the access key {user.access_key!r} is there twice")
+        if user.canonical_id in ids:
+            raise SettingsError("users", f"the canonical id of {user.access_key!r} is there twice")
+        keys.add(user.access_key)
+        ids.add(user.canonical_id)
+    return [attrs.evolve(user, administrator=number == 0) for number, user in enumerate(users)]
+
+
+@attrs.frozen
+class UserSources:
+    """Where the users of a server come from.
+
+    :ivar environ: the environment; never shown in a ``repr``.
+    """
+
+    config: Path | None
+    credentials: Path | None
+    data_dir: Path
+    environ: Mapping[str, str] = attrs.field(repr=False)
+
+    @classmethod
+    def of(cls, settings: Settings, environ: Mapping[str, str]) -> UserSources:
+        """The sources that ``settings`` and the environment name."""
+        return cls(settings.config, settings.credentials, settings.data_dir, environ)
+
+    @property
+    def generated(self) -> Path:
+        """The file for the key pair that is made when nothing is configured."""
+        return self.data_dir / GENERATED
+
+    def configured(self) -> Sequence[User]:
+        """The users that someone configured, the administrator first; empty when nobody did.
+
+        :raise SettingsError: when a source can not be read or breaks a rule.
+        """
+        users = [*_from_environment(self.environ)]
+        users += _from_toml(self.config) if self.config else ()
+        users += _from_json(self.credentials) if self.credentials else ()
+        return _checked(users)
+
+    def load(self) -> Sequence[User]:
+        """The users that someone configured, or the one of the pair that was made on first start.
+
+        :raise SettingsError: as above; also when nothing is configured and no pair was made yet.
+        """
+        return self.configured() or _checked(_from_json(self.generated))
+
+    def load_or_generate(self) -> tuple[Sequence[User], User | None]:
+        """As :meth:`load`, but make the pair where there is none. Gives also the user that was made, if so.
+
+        Of processes that do so at the same time one makes the pair, and all use it.
+
+        :raise SettingsError: as above.
+        :raise OSError: when the pair can not be stored.
+        """
+        users = self.configured()
+        if users:
+            return users, None
+        made = None if self.generated.exists() else _generate(self.generated)
+        return _checked(_from_json(self.generated)), made
+
+    def exposed(self) -> Sequence[Path]:
+        """The files with secrets that others than their owner may read."""
+        found = []
+        if self.config and read_config(self.config).get(USERS_TABLE):
+            found.append(self.config)
+        found += [path for path in (self.credentials, self.generated) if path and path.exists()]
+        return [path for path in found if stat.S_IMODE(path.stat().st_mode) & 0o044]
+
+
+def _generate(path: Path) -> User | None:
+    """Make a key pair and store it at ``path``, durably; None when another process was first."""
+    access_key = "S3" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(18))
+    secret_key = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(40))
+    document = {"credentials": [{"accessKey": access_key, "secretKey": secret_key}]}
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps(document, indent=2) + "\n")
+            file.flush()
+            os.fsync(descriptor)
+        # A link, not a rename: it fails when the name is taken, and shows the file only when it is whole.
+        os.link(temporary, path)
+    except FileExistsError:
+        return None
+    finally:
+        temporary.unlink()
+    for directory in (path.parent, path.parent.parent, path.parent.parent.parent):
+        _sync_directory(directory)
+    return _user(str(path), {"access_key": access_key, "secret_key": secret_key})
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def ready_to_paste(user: User, endpoint_url: str, region: str, path: Path) -> str:
+    """What a person pastes to use a new key pair with the AWS CLI and boto3. Holds the secret."""
+    return f"""
+A key pair was made for this server. It is kept in {path} and is not shown again.
+
+AWS CLI:
+    export AWS_ACCESS_KEY_ID={user.access_key}
+    export AWS_SECRET_ACCESS_KEY={user.secret_key}
+    export AWS_DEFAULT_REGION={region}
+    aws --endpoint-url {endpoint_url} s3 mb s3://first-bucket
+    aws --endpoint-url {endpoint_url} s3 ls
+
+boto3:
+    import boto3
+    s3 = boto3.client("s3", endpoint_url="{endpoint_url}", region_name="{region}",
+                      aws_access_key_id="{user.access_key}",
+                      aws_secret_access_key="{user.secret_key}")
+    s3.list_buckets()
+"""
+
+
+class UserReload:
+    """Loads the users anew into a :class:`Users`, when someone asks for it."""
+
+    _log = Logger()
+
+    def __init__(self, sources: UserSources, users: Users) -> None:
+        self._sources = sources
+        self._users = users
+
+    def warn(self) -> None:
+        """Log which files with secrets others may read."""
+        for path in self._sources.exposed():
+            self._log.warn("{path} holds secret keys and can be read by others; chmod 600 it", path=str(path))
+
+    def reload(self) -> None:
+        """Load the users anew. When that fails, log why and keep those there are."""
+        try:
+            users = self._sources.load()
+            self._users.replace(users)
+            self._log.info("users loaded: {count}", count=len(users))
+            self.warn()
+        except (SettingsError, OSError) as error:
+            self._log.error("users not loaded, the old ones stay: {error}", error=str(error))

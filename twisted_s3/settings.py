@@ -1,0 +1,432 @@
+"""One typed schema of settings: command line, ``S3STORE_*`` variables, TOML file, defaults and the docs table.
+
+:class:`Settings` is the schema. Where a setting is given more than once the command line wins over the
+environment, the environment over the TOML file, and that over the default. Whatever is unknown or malformed
+raises :class:`SettingsError`, whose text is one line that names the source.
+
+``python -m twisted_s3.settings`` prints the table for the docs.
+"""
+
+# ruff: noqa: RUF009  (the calls declare fields)
+from __future__ import annotations
+
+import json
+import math
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+PREFIX = "S3STORE_"
+
+#: Variables with the prefix that :mod:`twisted_s3.credentials` reads.
+USER_VARIABLES = frozenset({"S3STORE_ACCESS_KEY", "S3STORE_SECRET_KEY"})
+
+#: What a TOML file may hold beside ``[server]``; :mod:`twisted_s3.credentials` reads it.
+USERS_TABLE = "users"
+
+DURABILITIES = ("strict", "none")
+LOG_FORMATS = ("text", "json")
+LOG_LEVELS = ("debug", "info", "warn", "error", "critical")
+
+
+class SettingsError(Exception):
+    """A setting is unknown or malformed. The text is one line and holds no secret."""
+
+    def __init__(self, source: str, problem: str) -> None:
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in f"{source}: {problem}"))
+
+
+@attrs.frozen
+class Kind:
+    """A type of setting.
+
+    :ivar metavar: what the docs call a value.
+    :ivar parse: text to value; raises ValueError with what is wrong.
+    :ivar toml: the types that the TOML file may use for it.
+    """
+
+    metavar: str
+    parse: Callable[[str], Any]
+    toml: tuple[type, ...] = (str,)
+
+
+def _path(text: str) -> Path:
+    if not text or "\0" in text:
+        raise ValueError("is not a path")
+    return Path(text).expanduser().absolute()
+
+
+def _name(text: str) -> str:
+    if not text or not text.isprintable() or " " in text:
+        raise ValueError(f"{text!r} is not a name")
+    return text
+
+
+def _region(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", text):
+        raise ValueError(f"{text!r} is not a region name (such as us-east-1)")
+    return text
+
+
+def _domain(text: str) -> str:
+    domain = text.lower()
+    label = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
+    if not re.fullmatch(rf"{label}(\.{label})*(:[0-9]{{1,5}})?", domain):
+        raise ValueError(f"{text!r} is not a domain name")
+    return domain
+
+
+def _whole(lowest: int, highest: int, noun: str = "a whole number") -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,18}", text) or not lowest <= int(text) <= highest:
+            raise ValueError(f"{text!r} is not {noun} from {lowest} to {highest}")
+        return int(text)
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def _choice(values: Sequence[str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"{text!r} is not one of {', '.join(values)}")
+        return text
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    try:
+        return {
+            "true": True,
+            "yes": True,
+            "on": True,
+            "1": True,
+            "false": False,
+            "no": False,
+            "off": False,
+            "0": False,
+        }[text.lower()]
+    except KeyError:
+        raise ValueError(f"{text!r} is neither true nor false") from None
+
+
+PATH = Kind("PATH", _path)
+NAME = Kind("NAME", _name)
+REGION = Kind("NAME", _region)
+DOMAIN = Kind("DOMAIN", _domain)
+ENDPOINT = Kind("ENDPOINT", _name)
+PORT = Kind("PORT", _whole(0, 65535, "a port number"), (int,))
+SIZE = Kind("BYTES", _whole(0, 2**53), (int,))
+SECONDS = Kind("SECONDS", _seconds, (int, float))
+SWITCH = Kind("BOOL", _switch, (bool,))
+
+
+def _count(lowest: int, highest: int) -> Kind:
+    return Kind("N", _whole(lowest, highest), (int,))
+
+
+def _one_of(values: Sequence[str]) -> Kind:
+    return Kind("{" + ",".join(values) + "}", _choice(values))
+
+
+@attrs.frozen
+class Setting:
+    """What the schema says of one setting.
+
+    :ivar name: the attribute of :class:`Settings` and the key in the TOML file.
+    :ivar repeatable: whether it holds any number of values.
+    :ivar in_file: whether the TOML file may set it.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    default: Any
+    repeatable: bool
+    in_file: bool
+
+    @property
+    def option(self) -> str:
+        """Its name on the command line, without the dashes."""
+        return self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return PREFIX + self.name.upper()
+
+    @property
+    def switch(self) -> bool:
+        """Whether it is true or false; it then has a second name with ``no`` before it."""
+        return self.kind is SWITCH
+
+    def from_text(self, text: str) -> Any:
+        """The value of an argument or a variable; several values stand between white space.
+
+        :raise ValueError: with what is wrong.
+        """
+        if not self.repeatable:
+            return self.kind.parse(text)
+        if not text.split():
+            raise ValueError("is empty")
+        return tuple(self.kind.parse(item) for item in text.split())
+
+    def from_native(self, value: object) -> Any:
+        """The value of a TOML or JSON item.
+
+        :raise ValueError: with what is wrong.
+        """
+        if self.repeatable and isinstance(value, list):
+            return tuple(self._one(item) for item in value)
+        return (self._one(value),) if self.repeatable else self._one(value)
+
+    def _one(self, value: object) -> Any:
+        if type(value) not in self.kind.toml:
+            raise ValueError(f"must be {' or '.join(t.__name__ for t in self.kind.toml)}, not {type(value).__name__}")
+        return self.kind.parse(str(value))
+
+
+def _default_data_dir() -> Path:
+    return Path("s3store-data").absolute()
+
+
+def _setting(kind: Kind, default: Any, help: str, *, repeatable: bool = False, in_file: bool = True) -> Any:
+    return attrs.field(default=default, metadata={"setting": (kind, help, repeatable, in_file)})
+
+
+@attrs.frozen
+class Settings:
+    """All settings. Paths are absolute, times in seconds, sizes in bytes."""
+
+    config: Path | None = _setting(PATH, None, "TOML file with further settings and users", in_file=False)
+    data_dir: Path = _setting(PATH, attrs.Factory(_default_data_dir), "directory that holds the buckets")
+    host: str = _setting(NAME, "127.0.0.1", "address to listen on")
+    port: int = _setting(PORT, 9000, "TCP port to listen on; 0 takes a free one")
+    endpoint: tuple[str, ...] = _setting(
+        ENDPOINT,
+        (),
+        "Twisted endpoint to listen on (tcp:, ssl:, unix:, systemd: ...), any number, in place of host and port",
+        repeatable=True,
+    )
+    region: str = _setting(REGION, "us-east-1", "the region that the server says it is")
+    domain: tuple[str, ...] = _setting(
+        DOMAIN, (), "domain below which a bucket has a host name of its own, any number", repeatable=True
+    )
+    workers: int = _setting(_count(1, 1024), 1, "number of processes that serve")
+    durability: str = _setting(
+        _one_of(DURABILITIES), "strict", "strict: what was acknowledged survives a power cut; none: for tests only"
+    )
+    credentials: Path | None = _setting(PATH, None, "JSON file with users")
+    allow_sigv2: bool = _setting(SWITCH, True, "accept URLs with a version 2 signature, as boto3 makes them")
+    access_log: bool = _setting(SWITCH, True, "log one line for every request")
+    log_format: str = _setting(_one_of(LOG_FORMATS), "text", "format of all log lines")
+    log_level: str = _setting(_one_of(LOG_LEVELS), "info", "least severe level that is logged")
+    max_header_bytes: int = _setting(_count(1024, 2**20), 65536, "bytes of all headers of a request")
+    max_headers: int = _setting(_count(10, 10000), 500, "number of headers of a request")
+    header_timeout: float = _setting(SECONDS, 30.0, "time for all headers of a request to arrive; 0: no limit")
+    idle_timeout: float = _setting(SECONDS, 60.0, "time that a connection may stand still; 0: no limit")
+    max_connections: int = _setting(_count(1, 2**20), 4096, "open connections in each process")
+    drain_limit: int = _setting(SIZE, 2**20, "bytes of a refused body that are read before the answer is sent")
+    shutdown_grace: float = _setting(SECONDS, 30.0, "time that running requests get to finish when the server stops")
+    disk_threads: int = _setting(_count(1, 256), 8, "threads for the disk in each process")
+    upload_expiry: float = _setting(SECONDS, 7 * 86400.0, "age at which an unfinished multipart upload goes; 0: never")
+
+    @property
+    def endpoints(self) -> Sequence[str]:
+        """The endpoint strings to listen on."""
+        if self.endpoint:
+            return self.endpoint
+        host = self.host.replace("\\", "\\\\").replace(":", "\\:")
+        return (f"tcp:{self.port}:interface={host}",)
+
+    def to_json(self) -> str:
+        """As one line that :meth:`from_json` takes."""
+        return json.dumps(attrs.asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """What :meth:`to_json` wrote."""
+        values = json.loads(text)
+        stated: dict[str, Any] = {
+            s.name: None if values[s.name] is None else s.from_native(values[s.name]) for s in schema()
+        }
+        return cls(**stated)
+
+
+def schema() -> Sequence[Setting]:
+    """Every setting, in the order of the docs."""
+    found = []
+    for field in attrs.fields(Settings):
+        kind, help, repeatable, in_file = field.metadata["setting"]
+        found.append(Setting(field.name, kind, help, field.default, repeatable, in_file))
+    return found
+
+
+def read_config(path: Path) -> Mapping[str, Any]:
+    """The TOML file at ``path``.
+
+    :raise SettingsError: when it can not be read, is not TOML, or has tables that are unknown.
+    """
+    try:
+        document = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise SettingsError(str(path), error.strerror or "can not be read") from None
+    except UnicodeDecodeError:
+        raise SettingsError(str(path), "is not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(str(path), f"is not TOML: {error}") from None
+    for name in document:
+        if name not in ("server", USERS_TABLE):
+            raise SettingsError(str(path), f"unknown table or setting {name!r}; there are [server] and [[users]]")
+    if not isinstance(document.get("server", {}), dict):
+        raise SettingsError(str(path), "[server] must be a table")
+    return document
+
+
+@attrs.frozen
+class _Layer:
+    """The settings of one source, and what to call each of them in a message."""
+
+    values: dict[str, Any] = attrs.field(factory=dict)
+    sources: dict[str, str] = attrs.field(factory=dict)
+
+    def add(self, setting: Setting, source: str, parse: Callable[[Any], Any], raw: Any, negate: bool) -> None:
+        if setting.name in self.values:
+            raise SettingsError(source, f"contradicts or repeats {self.sources[setting.name]}")
+        try:
+            value = parse(raw)
+        except ValueError as error:
+            raise SettingsError(source, str(error)) from None
+        self.values[setting.name] = not value if negate else value
+        self.sources[setting.name] = source
+
+
+def _names() -> Mapping[str, tuple[Setting, bool]]:
+    """Each name that a setting goes by, to the setting and whether the name negates it."""
+    names = {s.name: (s, False) for s in schema()}
+    return names | {f"no_{s.name}": (s, True) for s in schema() if s.switch}
+
+
+def _from_arguments(arguments: Mapping[str, str | Sequence[str]]) -> _Layer:
+    layer = _Layer()
+    for name, raw in arguments.items():
+        setting, negate = _names()[name]
+        texts = [raw] if isinstance(raw, str) else raw
+        if setting.repeatable:
+
+            def parse(items: Sequence[str], one: Callable[[str], Any] = setting.kind.parse) -> tuple[Any, ...]:
+                return tuple(one(item) for item in items)
+
+            layer.add(setting, f"--{setting.option}", parse, texts, False)
+        else:
+            layer.add(setting, f"--{name.replace('_', '-')}", setting.from_text, texts[-1], negate)
+    return layer
+
+
+def _from_environment(environ: Mapping[str, str]) -> _Layer:
+    layer = _Layer()
+    names = _names()
+    for variable, text in environ.items():
+        if variable.startswith(PREFIX) and variable not in USER_VARIABLES:
+            name = variable.removeprefix(PREFIX)
+            if name != name.upper() or name.lower() not in names:
+                raise SettingsError(variable, "unknown setting in the environment")
+            setting, negate = names[name.lower()]
+            layer.add(setting, variable, setting.from_text, text, negate)
+    return layer
+
+
+def _from_file(path: Path) -> _Layer:
+    layer = _Layer()
+    names = _names()
+    for name, value in read_config(path).get("server", {}).items():
+        if name not in names or not names[name][0].in_file:
+            raise SettingsError(str(path), f"unknown setting {name!r} in [server]")
+        setting, negate = names[name]
+        layer.add(setting, f"{path}: {name} in [server]", setting.from_native, value, negate)
+    return layer
+
+
+def _check_listening(layer: _Layer, check_endpoint: Callable[[str], object]) -> None:
+    """Refuse endpoints that do not parse, and a source that gives both forms."""
+    if "endpoint" not in layer.values:
+        return
+    source = layer.sources["endpoint"]
+    for other in ("host", "port"):
+        if other in layer.values:
+            raise SettingsError(source, f"stands in place of {layer.sources[other]}; give one of them")
+    if not layer.values["endpoint"]:
+        raise SettingsError(source, "is empty")
+    for text in layer.values["endpoint"]:
+        try:
+            check_endpoint(text)
+        except Exception as error:
+            # Endpoint parsers are plugins and raise what they like: TypeError, KeyError, OSError, OpenSSL's ...
+            problem = str(error).strip() or type(error).__name__
+            raise SettingsError(source, f"{text!r} is not an endpoint: {problem}") from None
+
+
+def load(
+    arguments: Mapping[str, str | Sequence[str]],
+    environ: Mapping[str, str],
+    check_endpoint: Callable[[str], object],
+) -> Settings:
+    """Put the settings together.
+
+    :param arguments: of the command line: setting names (a ``no_`` before switches) to what was given.
+    :param check_endpoint: raises when it is given a string that is not an endpoint.
+    :raise SettingsError: when anything, also in a source that is overruled, is unknown or malformed.
+    """
+    command, environment = _from_arguments(arguments), _from_environment(environ)
+    config = command.values.get("config", environment.values.get("config"))
+    layers = [_from_file(config)] if config else []
+    values: dict[str, Any] = {}
+    for layer in [*layers, environment, command]:
+        _check_listening(layer, check_endpoint)
+        if "host" in layer.values or "port" in layer.values:
+            values.pop("endpoint", None)
+        values.update(layer.values)
+    return Settings(**values)
+
+
+def _shown(setting: Setting) -> str:
+    value = setting.default
+    if setting.name == "data_dir":
+        return "``./s3store-data``"
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, bool):
+        return "``true``" if value else "``false``"
+    return f"``{value:g}``" if isinstance(value, float) and value < 1e6 else f"``{value}``"
+
+
+def docs_table() -> str:
+    """The reference of all settings, as a reStructuredText table."""
+    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 22 24 18 36", ""]
+    rows = [("Command line", "Environment", "Default", "Meaning")]
+    for setting in schema():
+        option = f"--{setting.option} {setting.kind.metavar}"
+        if setting.switch:
+            option = f"--[no-]{setting.option}"
+        rows.append((f"``{option}``", f"``{setting.variable}``", _shown(setting), setting.help))
+    for row in rows:
+        lines += [f"   {'*' if i == 0 else ' '} - {cell}" for i, cell in enumerate(row)]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(docs_table(), end="")
