@@ -1,0 +1,82 @@
+"""Times as HTTP and S3 write them; inside they are seconds since the epoch (UTC).
+
+HTTP dates follow RFC 9110, section 5.6.7; the XML documents of S3 write ISO 8601.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from time import gmtime
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTH_NUMBERS = {name.lower(): number for number, name in enumerate(_MONTHS, 1)}
+
+# Files made by hand may carry any mtime; the formats hold the years 1 to 9999.
+_FIRST, _LAST = -62135596800, 253402300799
+
+_CLOCK = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
+_ZONE = r"(?:GMT|UTC)"
+_HTTP_DATES = tuple(
+    re.compile(pattern, re.ASCII | re.IGNORECASE)
+    for pattern in (
+        rf"[a-z]{{3}}, (?P<day>\d\d) (?P<month>[a-z]{{3}}) (?P<year>\d{{4}}) {_CLOCK} {_ZONE}",
+        rf"[a-z]{{6,9}}, (?P<day>\d\d)-(?P<month>[a-z]{{3}})-(?P<year>\d\d) {_CLOCK} {_ZONE}",
+        rf"[a-z]{{3}} (?P<month>[a-z]{{3}}) (?P<day>[ \d]\d) {_CLOCK} (?P<year>\d{{4}})",
+    )
+)
+_BASIC = re.compile(
+    r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)T(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)Z", re.ASCII
+)
+
+
+def whole_seconds(time: float) -> int:
+    """A time in the precision in which S3 shows and compares it: cut off to whole seconds."""
+    return min(max(int(time // 1), _FIRST), _LAST)
+
+
+def format_http_date(time: float) -> str:
+    """Write an IMF-fixdate: ``Fri, 24 May 2013 00:00:00 GMT``."""
+    year, month, day, hour, minute, second, weekday, _, _ = gmtime(whole_seconds(time))
+    return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
+
+
+def format_iso8601(time: float) -> str:
+    """Write ``2009-10-12T17:50:30.000Z``. The milliseconds are always 0, as AWS sends them.
+
+    So a listing and the ``Last-Modified`` header of one object name the same moment.
+    """
+    year, month, day, hour, minute, second, _, _, _ = gmtime(whole_seconds(time))
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000Z"
+
+
+def parse_http_date(text: str) -> float | None:
+    """Read any of the three forms of RFC 9110; None for anything else, or for a day that does not exist.
+
+    The two-digit years of RFC 850 dates are 1970 to 2069.
+    """
+    for pattern in _HTTP_DATES:
+        match = pattern.fullmatch(text)
+        if match is not None:
+            month = _MONTH_NUMBERS.get(match["month"].lower(), 0)
+            year = int(match["year"])
+            if len(match["year"]) == 2:
+                year += 1900 if year >= 70 else 2000
+            return _timestamp(year, month, match)
+    return None
+
+
+def parse_iso8601_basic(text: str) -> float | None:
+    """Read ``20130524T000000Z``, the form of ``x-amz-date``; None for anything else."""
+    match = _BASIC.fullmatch(text)
+    return None if match is None else _timestamp(int(match["year"]), int(match["month"]), match)
+
+
+def _timestamp(year: int, month: int, match: re.Match[str]) -> float | None:
+    second = 59 if match["second"] == "60" else int(match["second"])
+    try:
+        moment = datetime(year, month, int(match["day"]), int(match["hour"]), int(match["minute"]), second, tzinfo=UTC)
+    except ValueError:
+        return None
+    return moment.timestamp()

@@ -1,0 +1,291 @@
+"""The page algebra of every List operation, as pure functions.
+
+Where a listing goes on is always a *start*: the least string that the next page may show. Keys, markers and tokens
+are turned into starts (:func:`start_after_key`, :func:`start_after_marker`, :func:`decode_token`), so that there is one
+rule for all. Strings compare by code point, which is the order of their UTF-8 bytes.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from zlib import crc32
+
+import attrs
+
+from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import KeyWalk
+from twisted_s3.model import NULL_VERSION, Bucket, Part, Upload
+
+_LARGEST = 2**31 - 1
+_INTEGER = re.compile(r"-?[0-9]{1,10}")
+
+
+@attrs.frozen
+class Page:
+    """One page of keys.
+
+    :ivar keys: the keys that stand alone, in order.
+    :ivar common_prefixes: the groups, in order.
+    :ivar is_truncated: whether there is more.
+    :ivar last: the last key or common prefix of the page, which is V1's ``NextMarker``; "" for an empty page.
+    :ivar next_start: where the next page begins; None when there is none.
+    """
+
+    keys: tuple[str, ...] = ()
+    common_prefixes: tuple[str, ...] = ()
+    is_truncated: bool = False
+    last: str = ""
+    next_start: str | None = None
+
+    @property
+    def last_is_key(self) -> bool:
+        """Whether ``last`` is a key, and not a common prefix."""
+        return bool(self.keys) and self.keys[-1] == self.last
+
+
+@attrs.frozen
+class UploadsPage:
+    """One page of multipart uploads. ``next_key_marker`` and ``next_upload_id_marker`` name its last entry."""
+
+    uploads: tuple[Upload, ...] = ()
+    common_prefixes: tuple[str, ...] = ()
+    is_truncated: bool = False
+    next_key_marker: str = ""
+    next_upload_id_marker: str = ""
+
+
+@attrs.frozen
+class PartsPage:
+    """One page of parts. ``next_marker`` is the number of its last part, 0 for an empty page."""
+
+    parts: tuple[Part, ...] = ()
+    is_truncated: bool = False
+    next_marker: int = 0
+
+
+@attrs.frozen
+class BucketsPage:
+    """One page of buckets. ``continuation_token`` asks for the next; None when there is none."""
+
+    buckets: tuple[Bucket, ...] = ()
+    continuation_token: str | None = None
+
+
+def successor(prefix: str) -> str | None:
+    """The least string above every string that begins with ``prefix``; None when there is none."""
+    for end in range(len(prefix), 0, -1):
+        point = ord(prefix[end - 1])
+        if point < 0x10FFFF:
+            # Surrogates are no characters: UTF-8 goes from U+D7FF to U+E000.
+            return prefix[: end - 1] + chr(0xE000 if point == 0xD7FF else point + 1)
+    return None
+
+
+def start_after_key(key: str) -> str:
+    """The start behind one key: V2's ``start-after``. A group that the key lies in is still shown."""
+    return key + "\0" if key else ""
+
+
+def start_after_marker(marker: str, prefix: str, delimiter: str) -> str | None:
+    """The start behind a marker of V1, ListObjectVersions and ListMultipartUploads; None: nothing can follow.
+
+    A marker that is a common prefix, or lies in one, is behind that whole group, as AWS has it.
+    """
+    group = common_prefix(marker, prefix, delimiter)
+    return start_after_key(marker) if group is None else successor(group)
+
+
+def common_prefix(key: str, prefix: str, delimiter: str) -> str | None:
+    """The group that a key falls into: up to the first delimiter behind the prefix; None when it stands alone."""
+    if not delimiter or not key.startswith(prefix):
+        return None
+    found = key.find(delimiter, len(prefix))
+    return None if found < 0 else key[: found + len(delimiter)]
+
+
+def list_page(walk: KeyWalk, prefix: str, delimiter: str, start: str | None, max_keys: int) -> Page:
+    """Build the page of at most ``max_keys`` keys and common prefixes that begins at ``start`` ("" is the beginning).
+
+    ``walk`` is called with ever greater starts, and only the newest iterator is used: a whole group is
+    passed over by one new walk, so a walk may keep its place between calls.
+    """
+    keys: list[str] = []
+    groups: list[str] = []
+    last, next_start = "", start
+    if start is not None and max_keys > 0:
+        for entry, is_group, behind in _entries(walk, prefix, delimiter, max(start, prefix)):
+            if len(keys) + len(groups) == max_keys:
+                return Page(tuple(keys), tuple(groups), True, last, next_start)
+            (groups if is_group else keys).append(entry)
+            last, next_start = entry, behind
+    return Page(tuple(keys), tuple(groups), False, last, None)
+
+
+def _entries(walk: KeyWalk, prefix: str, delimiter: str, start: str) -> Iterator[tuple[str, bool, str | None]]:
+    """Every entry of a listing, whether it is a group, and the start behind it."""
+    at: str | None = start
+    while at is not None:
+        here, at = at, None
+        for key in walk(here):
+            if not key.startswith(prefix):
+                return
+            group = common_prefix(key, prefix, delimiter)
+            if group is not None:
+                at = successor(group)
+                yield group, True, at
+                break
+            yield key, False, start_after_key(key)
+
+
+def encode_token(start: str) -> str:
+    """Make the opaque continuation token for a start. It needs no escaping in a query."""
+    raw = start.encode()
+    return urlsafe_b64encode(crc32(raw).to_bytes(4, "big") + raw).decode().rstrip("=")
+
+
+def decode_token(token: str) -> str:
+    """Give back the start of a continuation token.
+
+    :raise S3Error: ``InvalidArgument`` for anything that :func:`encode_token` did not make, "" included.
+    """
+    try:
+        raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        start = raw[4:].decode("utf-8")
+    except (binascii.Error, ValueError):
+        start = ""
+    if not start or encode_token(start) != token:
+        elements = {"ArgumentName": "continuation-token"}
+        raise S3Error("InvalidArgument", "The continuation token provided is incorrect", elements)
+    return start
+
+
+def objects_start(continuation_token: str | None, start_after: str) -> str:
+    """The start of a ListObjectsV2 page: the token's, and only without a token that of ``start-after``.
+
+    :raise S3Error: as :func:`decode_token`.
+    """
+    return start_after_key(start_after) if continuation_token is None else decode_token(continuation_token)
+
+
+def versions_start(prefix: str, delimiter: str, key_marker: str, version_id_marker: str | None) -> str | None:
+    """The start of a ListObjectVersions page of a bucket that has never been versioned.
+
+    Every key has one version, ``null``, so a marker with it is a marker of the key.
+
+    :raise S3Error: ``InvalidArgument`` for a version id without a key, an empty one, or any but ``null``.
+    """
+    if version_id_marker is not None:
+        name = "version-id-marker"
+        if version_id_marker == "":
+            raise _argument(name, "", "A version-id marker cannot be empty.")
+        if not key_marker:
+            message = "A version-id marker cannot be specified without a key marker."
+            raise _argument(name, version_id_marker, message)
+        if version_id_marker != NULL_VERSION:
+            raise _argument(name, version_id_marker, "Invalid version id specified")
+    return start_after_marker(key_marker, prefix, delimiter)
+
+
+def uploads_page(
+    uploads: Sequence[Upload], prefix: str, delimiter: str, key_marker: str, upload_id_marker: str, max_uploads: int
+) -> UploadsPage:
+    """Cut a page out of a bucket's uploads, which are in the order of their key, then of their beginning.
+
+    ``upload_id_marker`` counts only with ``key_marker``. Where it names an upload that is gone (aborted since the last
+    page), the key's remaining uploads are given again rather than lost.
+
+    :raise S3Error: ``InvalidArgument`` when the upload of the marker has another key.
+    """
+    shown: list[Upload] = []
+    groups: list[str] = []
+    last = ("", "")
+    for upload in _uploads_behind(uploads, prefix, delimiter, key_marker, upload_id_marker):
+        group = common_prefix(upload.key, prefix, delimiter)
+        if group is not None and groups and groups[-1] == group:
+            continue
+        if len(shown) + len(groups) >= max_uploads:
+            return UploadsPage(tuple(shown), tuple(groups), max_uploads > 0, *last)
+        if group is None:
+            shown.append(upload)
+            last = (upload.key, upload.id)
+        else:
+            groups.append(group)
+            last = (group, "")
+    return UploadsPage(tuple(shown), tuple(groups), False, *last)
+
+
+def _uploads_behind(
+    uploads: Sequence[Upload], prefix: str, delimiter: str, key_marker: str, upload_id_marker: str
+) -> Iterator[Upload]:
+    start = start_after_marker(key_marker, prefix, delimiter)
+    if key_marker and upload_id_marker and common_prefix(key_marker, prefix, delimiter) is None:
+        known = {upload.id: upload.key for upload in uploads}
+        if known.get(upload_id_marker, key_marker) != key_marker:
+            raise _argument("upload-id-marker", upload_id_marker, "Invalid uploadId marker")
+        of_key = [upload for upload in uploads if upload.key == key_marker and upload.key.startswith(prefix)]
+        ids = [upload.id for upload in of_key]
+        yield from of_key[ids.index(upload_id_marker) + 1 if upload_id_marker in ids else 0 :]
+    if start is None:
+        return
+    for upload in uploads[bisect_left(uploads, max(start, prefix), key=lambda upload: upload.key) :]:
+        if not upload.key.startswith(prefix):
+            return
+        yield upload
+
+
+def parts_page(parts: Sequence[Part], marker: int, max_parts: int) -> PartsPage:
+    """Cut a page out of an upload's parts (by number): those with a number above ``marker``."""
+    behind = [part for part in parts if part.number > marker]
+    page = tuple(behind[:max_parts])
+    return PartsPage(page, max_parts > 0 and len(behind) > max_parts, page[-1].number if page else 0)
+
+
+def buckets_page(
+    buckets: Sequence[Bucket], prefix: str, continuation_token: str | None, max_buckets: int
+) -> BucketsPage:
+    """Cut a page out of the buckets (by name). An empty token is none, as AWS has it.
+
+    :raise S3Error: as :func:`decode_token`.
+    """
+    start = decode_token(continuation_token) if continuation_token else ""
+    behind = [bucket for bucket in buckets if bucket.name >= start and bucket.name.startswith(prefix)]
+    page = tuple(behind[:max_buckets])
+    more = page and len(behind) > len(page)
+    return BucketsPage(page, encode_token(start_after_key(page[-1].name)) if more else None)
+
+
+def page_size(name: str, value: str | None, default: int = 1000, least: int = 0) -> int:
+    """Read ``max-keys``, ``max-uploads``, ``max-parts`` or ``max-buckets``, cut off at ``default``.
+
+    An empty value is none, as AWS has it.
+
+    :raise S3Error: ``InvalidArgument``.
+    """
+    if not value:
+        return default
+    if _INTEGER.fullmatch(value) is None or int(value) > _LARGEST:
+        raise _argument(name, value, f"Provided {name} not an integer or within integer range")
+    if int(value) < least:
+        most = default if least else _LARGEST
+        raise _argument(name, value, f"Argument {name} must be an integer between {least} and {most}")
+    return min(int(value), default)
+
+
+def wants_url_encoding(encoding_type: str | None) -> bool:
+    """Read ``encoding-type``: whether names are to be sent encoded.
+
+    :raise S3Error: ``InvalidArgument`` for anything but ``url``.
+    """
+    if encoding_type is not None and encoding_type != "url":
+        raise _argument("encoding-type", encoding_type, "Invalid Encoding Method specified in Request")
+    return encoding_type is not None
+
+
+def _argument(name: str, value: str, message: str) -> S3Error:
+    return S3Error("InvalidArgument", message, {"ArgumentName": name, "ArgumentValue": value})
