@@ -1,0 +1,153 @@
+"""Where things lie below the data directory, and how keys and paths turn into each other.
+
+All paths are bytes, relative to the data directory, without leading or trailing slash::
+
+    <bucket>/<key as path>                      the objects that a path can hold
+    .s3store/staging/                           what is not yet, or no longer, to be seen
+    .s3store/locks/                             files that are only locked
+    .s3store/records/                           metadata that no inode can hold
+    .s3store/buckets/<bucket>/bucket.json       who owns the bucket
+    .s3store/buckets/<bucket>/overflow/         the objects that no path can hold
+    .s3store/buckets/<bucket>/uploads/<id>/     multipart uploads under way
+"""
+
+from __future__ import annotations
+
+from binascii import unhexlify
+from collections.abc import Sequence
+
+import attrs
+
+#: The folder that is ours; no bucket can have this name.
+STATE = b".s3store"
+STAGING = STATE + b"/staging"
+LOCKS = STATE + b"/locks"
+RECORDS = STATE + b"/records"
+BUCKETS = STATE + b"/buckets"
+
+#: The longest key, in UTF-8 bytes.
+MAX_KEY_SIZE = 1024
+
+_MAX_COMPONENT = 255
+_HEX_COMPONENT = 240
+_MORE = b"+"
+
+
+def parent(path: bytes) -> bytes:
+    """The directory that holds ``path``; ``b""`` is the data directory itself."""
+    return path.rpartition(b"/")[0]
+
+
+@attrs.frozen
+class PlainTree:
+    """The keys whose path is the key.
+
+    :ivar base: the folder that the paths are below.
+    """
+
+    base: bytes
+
+    def path(self, key: str) -> bytes | None:
+        """The path of a key from the data directory; None when no path can hold it."""
+        raw = key.encode()
+        if not 0 < len(raw) <= MAX_KEY_SIZE or b"\0" in raw:
+            return None
+        for component in raw.split(b"/"):
+            if not 0 < len(component) <= _MAX_COMPONENT or component in (b".", b".."):
+                return None
+        return b"%b/%b" % (self.base, raw)
+
+    def components(self, key: str) -> Sequence[bytes]:
+        """The names below ``base`` that a walk meets on its way to the first key >= ``key``.
+
+        Every key >= ``key`` has names >= these, with ``a`` of a directory compared as ``a/``. For any key, also one
+        that no path can hold.
+        """
+        return key.encode().split(b"/")
+
+    def key(self, components: Sequence[bytes]) -> str | None:
+        """The key of the file at these names below ``base``; None when it can not be a key."""
+        raw = b"/".join(components)
+        if len(raw) > MAX_KEY_SIZE:
+            return None
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            return None
+
+
+@attrs.frozen
+class HexTree:
+    """Every key, under an order-preserving name: its bytes in hex, cut into components.
+
+    All components but the last have 240 digits and a ``+`` behind them. As ``+`` sorts before the digits, walking
+    the names in order is walking the keys in order.
+
+    :ivar base: the folder that the paths are below.
+    """
+
+    base: bytes
+
+    def path(self, key: str) -> bytes:
+        """The path of a key from the data directory."""
+        return b"/".join((self.base, *self.components(key)))
+
+    def components(self, key: str) -> Sequence[bytes]:
+        """The names of a key below ``base``."""
+        digits = key.encode().hex().encode()
+        cut = [digits[at : at + _HEX_COMPONENT] for at in range(0, len(digits), _HEX_COMPONENT)] or [b""]
+        return [*(name + _MORE for name in cut[:-1]), cut[-1]]
+
+    def key(self, components: Sequence[bytes]) -> str | None:
+        """The key of the file at these names below ``base``; None when no key has them."""
+        try:
+            key = unhexlify(b"".join(name.removesuffix(_MORE) for name in components)).decode()
+        except ValueError:
+            return None
+        return key if key and list(self.components(key)) == list(components) else None
+
+
+@attrs.frozen
+class BucketLayout:
+    """Where the things of one bucket lie.
+
+    :ivar folder: the bucket's folder, in which people look.
+    :ivar state: what we keep about it.
+    """
+
+    name: str
+    folder: bytes = attrs.field(init=False)
+    state: bytes = attrs.field(init=False)
+    tree: PlainTree = attrs.field(init=False)
+    overflow: HexTree = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        folder = self.name.encode()
+        state = b"%b/%b" % (BUCKETS, folder)
+        object.__setattr__(self, "folder", folder)
+        object.__setattr__(self, "state", state)
+        object.__setattr__(self, "tree", PlainTree(folder))
+        object.__setattr__(self, "overflow", HexTree(state + b"/overflow"))
+
+    @property
+    def record(self) -> bytes:
+        """The file that tells the bucket's owner."""
+        return self.state + b"/bucket.json"
+
+    @property
+    def uploads(self) -> bytes:
+        """The folder of uploads under way."""
+        return self.state + b"/uploads"
+
+    def upload(self, upload_id: str) -> bytes:
+        """The folder of one upload."""
+        return b"%b/%b" % (self.uploads, upload_id.encode())
+
+    def paths(self, key: str) -> Sequence[bytes]:
+        """The places where a key may lie, the preferred one first."""
+        plain = self.tree.path(key)
+        return (self.overflow.path(key),) if plain is None else (plain, self.overflow.path(key))
+
+    def top(self, path: bytes) -> bytes:
+        """The folder below which directories come and go with the keys in them."""
+        return self.overflow.base if path.startswith(STATE) else self.folder
