@@ -1,0 +1,85 @@
+"""The access log: one structured event for every request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+from twisted.logger import Logger
+
+NAMESPACE = "twisted_s3.access"
+
+
+def escaped(text: str, also: str = "") -> str:
+    """``text`` on one line, with escapes for what a terminal could take amiss and for the characters in ``also``."""
+    return "".join(_escape(c) if c in also or not c.isprintable() else c for c in text)
+
+
+def _escape(character: str) -> str:
+    if character.isprintable():
+        return "\\" + character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + escaped(text, '"\\') + '"'
+
+
+@attrs.frozen
+class AccessEntry:
+    """What is known of a request when its answer is done.
+
+    :ivar time: when it began, seconds since the epoch.
+    :ivar operation: as AWS names it (``GetObject``), "" when the request named none.
+    :ivar bucket: None when the request names none.
+    :ivar key: None when the request names none.
+    :ivar status: HTTP status of the answer.
+    :ivar bytes_sent: of the answer's body.
+    :ivar bytes_received: of the request's body, as sent.
+    :ivar milliseconds: from the end of the headers to the end of the answer.
+    :ivar requester: access key, None for nobody.
+    :ivar remote: address of the client.
+    """
+
+    time: float
+    operation: str
+    bucket: str | None
+    key: str | None
+    status: int
+    bytes_sent: int
+    bytes_received: int
+    milliseconds: float
+    requester: str | None
+    remote: str
+    request_id: str
+
+    def fields(self) -> Mapping[str, str | int | float | None]:
+        """Names and values, as they stand in a JSON line."""
+        values = attrs.asdict(self)
+        del values["time"]
+        return values | {"milliseconds": round(self.milliseconds, 3)}
+
+    def __str__(self) -> str:
+        """One line of ``name=value``; texts are quoted."""
+        return " ".join(
+            f"{name}={_quoted(value) if isinstance(value, str) else '-' if value is None else value}"
+            for name, value in self.fields().items()
+        )
+
+
+class AccessLog:
+    """Where the web layer records its requests.
+
+    :ivar enabled: whether anything is recorded; ask before making an entry.
+    """
+
+    _log = Logger(namespace=NAMESPACE)
+
+    def __init__(self, enabled: bool = True) -> None:
+        self.enabled = enabled
+
+    def record(self, entry: AccessEntry) -> None:
+        """Log one request. Formats nothing: that is for who observes the log."""
+        if self.enabled:
+            self._log.info("{access}", access=entry)

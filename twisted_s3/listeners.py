@@ -1,0 +1,179 @@
+"""The listening sockets of a server: bound early, opened when the server is ready, closed at once."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet import unix
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IReactorFDSet,
+    IReadDescriptor,
+    IStreamServerEndpoint,
+)
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+
+def _server(reactor: Any, text: str) -> IStreamServerEndpoint:
+    endpoint: IStreamServerEndpoint = serverFromString(reactor, text)  # type: ignore[no-untyped-call]
+    return endpoint
+
+
+class ListenError(Exception):
+    """An endpoint can not be listened on. The text is one line."""
+
+
+class Listeners:
+    """The ports of some endpoint strings.
+
+    :ivar ports: the ports, once :meth:`bind` is done, in the order of the endpoints.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: IReactorFDSet, endpoints: Sequence[str], adopted: Sequence[int] = ()) -> None:
+        """
+        :param adopted: descriptors of sockets that listen already, one for each endpoint; empty to bind anew.
+        """
+        self._reactor = reactor
+        self._endpoints = endpoints
+        self._adopted = adopted
+        self.ports: list[IListeningPort] = []
+
+    async def bind(self, factory: IProtocolFactory) -> None:
+        """Bind all endpoints. Connections are taken by the kernel, and wait there until :meth:`open`.
+
+        :raise ListenError: when one can not be bound; none is then left bound.
+        """
+        for number, text in enumerate(self._endpoints):
+            try:
+                self.ports.append(await self._listen(number, text, factory))
+            except Exception as error:
+                # Of whatever kind: endpoints are plugins.
+                await self.close()
+                raise ListenError(f"can not listen on {text}: {_reason(error)}") from error
+            self._pause(self.ports[-1])
+
+    def _listen(self, number: int, text: str, factory: IProtocolFactory) -> Deferred[IListeningPort]:
+        reactor: Any = self._reactor
+        if self._adopted:
+            reactor = AdoptingReactor(reactor, self._adopted[number])
+            text = without_systemd(text)
+        return _server(reactor, text).listen(factory)
+
+    def _pause(self, port: IListeningPort) -> None:
+        if IReadDescriptor.providedBy(port):
+            self._reactor.removeReader(port)
+
+    def open(self) -> None:
+        """Begin to accept connections."""
+        for port in self.ports:
+            if IReadDescriptor.providedBy(port):
+                self._reactor.addReader(port)
+        for address in self.addresses():
+            self._log.info("listening on {address}", address=address)
+
+    async def close(self) -> None:
+        """Close the sockets; from now on connections are refused, unless another process holds them too."""
+        ports, self.ports = self.ports, []
+        await gatherResults([maybeDeferred(port.stopListening) for port in ports], consumeErrors=True)
+
+    def descriptors(self) -> Sequence[int]:
+        """The descriptors of the ports, for other processes to adopt."""
+        return [port.fileno() for port in self.ports]  # type: ignore[attr-defined]
+
+    def addresses(self) -> Sequence[str]:
+        """Where the ports listen: URLs, and paths of UNIX sockets."""
+        return [_url(text, port) for text, port in zip(self._endpoints, self.ports, strict=True)]
+
+
+def _reason(error: Exception) -> str:
+    cause = getattr(error, "socketError", error)
+    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+
+
+def _url(endpoint: str, port: IListeningPort) -> str:
+    secure = re.match(r"(?:[a-z]+:)*(ssl|tls)\b", endpoint) is not None
+    scheme = "https" if secure else "http"
+    address = port.getHost()
+    if isinstance(address, IPv6Address):
+        return f"{scheme}://[{'::1' if address.host == '::' else address.host}]:{address.port}"
+    if isinstance(address, IPv4Address):
+        return f"{scheme}://{'127.0.0.1' if address.host == '0.0.0.0' else address.host}:{address.port}"  # noqa: S104
+    if isinstance(address, UNIXAddress):
+        return f"unix:{(address.name or b'').decode('utf-8', 'replace')}"
+    return endpoint
+
+
+def without_systemd(endpoint: str) -> str:
+    """An endpoint string for a socket that is at hand already, so that it need not be found in systemd's variables."""
+    return re.sub(r"(^|:)systemd:.*$", r"\1tcp:0", endpoint)
+
+
+class _InheritedSocket(socket.socket):
+    def bind(self, address: object) -> None:
+        """It is bound already."""
+
+
+class _InheritedUNIXPort(unix.Port):
+    """Neither changes the mode of the socket's file nor removes it: both are up to who made it."""
+
+    def __init__(self, inherited: socket.socket, factory: IProtocolFactory, reactor: Any) -> None:
+        super().__init__(b"\0inherited", factory, reactor=reactor)
+        self._inherited = inherited
+
+    def createInternetSocket(self) -> socket.socket:
+        return self._inherited
+
+
+class AdoptingReactor:
+    """A reactor whose listening methods take one socket that listens already, whatever address they are given.
+
+    So an endpoint string says what is spoken on an inherited socket: TLS with which certificate, PROXY protocol ...
+    """
+
+    def __init__(self, reactor: Any, descriptor: int) -> None:
+        self._reactor = reactor
+        self._descriptor = descriptor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+    def _adopt(self, factory: IProtocolFactory) -> IListeningPort:
+        inherited = _InheritedSocket(fileno=self._descriptor)
+        # All processes share the flag, so it must never be off, not even for a moment.
+        inherited.setblocking(False)
+        if inherited.family == socket.AF_UNIX:
+            port = _InheritedUNIXPort(inherited, factory, self._reactor)
+            port.startListening()  # type: ignore[no-untyped-call]
+            return port
+        with inherited:
+            adopted: IListeningPort = self._reactor.adoptStreamPort(inherited.fileno(), inherited.family, factory)
+            return adopted
+
+    def listenTCP(self, port: int, factory: IProtocolFactory, *_: Any, **__: Any) -> IListeningPort:
+        """See :class:`twisted.internet.interfaces.IReactorTCP`."""
+        return self._adopt(factory)
+
+    def listenSSL(
+        self, port: int, factory: IProtocolFactory, contextFactory: Any, *_: Any, **__: Any
+    ) -> IListeningPort:
+        """See :class:`twisted.internet.interfaces.IReactorSSL`."""
+        return self._adopt(TLSMemoryBIOFactory(contextFactory, False, factory))
+
+    def listenUNIX(self, address: str, factory: IProtocolFactory, *_: Any, **__: Any) -> IListeningPort:
+        """See :class:`twisted.internet.interfaces.IReactorUNIX`."""
+        return self._adopt(factory)
+
+
+def endpoint_check(reactor: object) -> Callable[[str], object]:
+    """What :func:`twisted_s3.settings.load` needs to tell endpoint strings from others."""
+    return lambda text: _server(reactor, text)
