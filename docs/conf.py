@@ -1,0 +1,21 @@
+"""Sphinx configuration. ``sphinx-build docs docs/_build`` makes the documentation."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# The tables of settings and operations are made by a module beside this one, from the package of this checkout.
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import twisted_s3  # noqa: E402
+
+project = "twisted-s3"
+author = "twisted-s3 maintainers"
+copyright = f"2026, {author}"
+release = version = twisted_s3.__version__
+
+extensions = ["generated_tables"]
+exclude_patterns = ["_build"]
+nitpicky = True
+html_theme = "furo"
+html_title = "twisted-s3"

@@ -1,0 +1,25 @@
+"""A Twisted application with an S3 endpoint beside its own web page: ``twistd -ny embed.py``."""
+
+import os
+from pathlib import Path
+
+from twisted.application import service, strports
+from twisted.internet import reactor
+from twisted.web.server import Site
+from twisted.web.static import Data
+
+from twisted_s3.composition import compose
+from twisted_s3.credentials import Users, canonical_id
+from twisted_s3.model import User
+from twisted_s3.service import S3Service
+from twisted_s3.settings import Settings
+
+key, secret = os.environ["EMBEDDED_ACCESS_KEY"], os.environ["EMBEDDED_SECRET_KEY"]
+users = Users([User(key, secret, canonical_id(key), administrator=True)])
+settings = Settings(data_dir=Path("embedded-data").absolute(), endpoint=("tcp:9000:interface=127.0.0.1",))
+
+application = service.Application("an application of mine")
+S3Service.from_settings(settings, users, compose, reactor).setServiceParent(application)
+
+page = Site(Data(b"My own page.\n", "text/plain"))
+strports.service("tcp:8080:interface=127.0.0.1", page).setServiceParent(application)

@@ -1,0 +1,245 @@
+"""The documentation builds without a warning, and what the tutorial tells people to type does what it says."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from unittest import SkipTest
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PUBLISHED_ENDPOINT = "http://127.0.0.1:9000"
+
+#: How long a server or a page of commands may take, in seconds.
+PATIENCE = 120
+
+
+@attrs.frozen
+class Step:
+    """A command of a tutorial.
+
+    :ivar expected: what it prints, where ``...`` stands for anything; "" when the tutorial does not say.
+    """
+
+    command: str
+    expected: str = ""
+
+    def agrees(self, printed: str) -> bool:
+        """Whether this is what the tutorial says is printed, apart from the white space at the ends of lines."""
+        lines = [line.strip() for line in printed.strip().splitlines()]
+        patterns = [line.strip() for line in self.expected.strip().splitlines()]
+        if not patterns:
+            return True
+        return len(lines) == len(patterns) and all(map(_matches, lines, patterns))
+
+
+def _matches(line: str, pattern: str) -> bool:
+    literal = re.sub(r"[*?[]", r"[\g<0>]", pattern)
+    return fnmatchcase(line, literal.replace("...", "*"))
+
+
+def tested_steps(page: str) -> Sequence[Step]:
+    """The commands in the ``console`` blocks of a page that have ``:class: tested``.
+
+    A command follows ``$``, goes on after ``>``, and its output follows without either.
+    """
+    steps: list[Step] = []
+    blocks = re.findall(
+        r"^\.\. code-block:: console\n   :class: tested\n\n((?:   .*\n|\n)+)", page + "\n", flags=re.MULTILINE
+    )
+    for block in blocks:
+        for line in block.splitlines():
+            text = line.removeprefix("   ")
+            if text.startswith("$ "):
+                steps.append(Step(text[2:]))
+            elif text.startswith("> "):
+                steps[-1] = attrs.evolve(steps[-1], command=f"{steps[-1].command}\n{text[2:]}")
+            elif text:
+                steps[-1] = attrs.evolve(steps[-1], expected=f"{steps[-1].expected}{text}\n")
+    return steps
+
+
+class Shell:
+    """One shell in which the commands of a page run one after the other."""
+
+    MARK = "=== the end of a step:"
+
+    def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            ["bash"],
+            cwd=directory,
+            env=dict(environ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._watchdog = threading.Timer(PATIENCE, self._process.kill)
+        self._watchdog.start()
+
+    def run(self, command: str) -> tuple[int, str]:
+        """Run a command; give its exit status and what it printed."""
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(f'{{ {command}\n}} </dev/null\necho "{self.MARK}$?"\n')
+        self._process.stdin.flush()
+        printed = []
+        for line in self._process.stdout:
+            before, mark, status = line.partition(self.MARK)
+            printed.append(before)
+            if mark:
+                return int(status), "".join(printed)
+        raise AssertionError(f"the shell ended in {command!r} after {''.join(printed)!r}")
+
+    def close(self) -> None:
+        """End the shell."""
+        self._watchdog.cancel()
+        self._process.kill()
+        self._process.communicate()
+
+
+class FirstStart:
+    """A server that is started in an empty directory with nothing configured but a free port.
+
+    :ivar announced: the variables that it printed for its users to paste.
+    :ivar endpoint: where it listens, as it printed.
+    """
+
+    def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
+        program = "from twisted.scripts.twistd import run; run()"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", program, "-n", "--pidfile=", "s3store", "--port", "0"],
+            cwd=directory,
+            env=dict(environ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._watchdog = threading.Timer(PATIENCE, self._process.kill)
+        self._watchdog.start()
+        self.announced: dict[str, str] = {}
+        self.endpoint = ""
+        assert self._process.stdout
+        printed = []
+        for line in self._process.stdout:
+            printed.append(line)
+            if found := re.match(r"\s*export (\w+)=(\S+)$", line):
+                self.announced[found[1]] = found[2]
+            if found := re.search(r"--endpoint-url (\S+)", line):
+                self.endpoint = found[1]
+                return
+        self.stop()
+        raise AssertionError(f"the server announced nothing to paste: {''.join(printed)}")
+
+    def stop(self) -> int:
+        """Stop it as Ctrl-C does; give its exit status."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.communicate()
+        self._watchdog.cancel()
+        return self._process.returncode
+
+
+class BuildTests(SynchronousTestCase):
+    """Sphinx."""
+
+    def test_no_warnings(self) -> None:
+        """The documentation builds, with warnings being errors, and its tables have what the code has."""
+        for module in ("sphinx", "furo"):
+            if importlib.util.find_spec(module) is None:
+                raise SkipTest(f"needs {module}: pip install -e '.[docs]'")
+        out = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, out)
+        done = subprocess.run(
+            [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E", "-d", out / "trees", DOCS, out / "html"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+        )
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+        compatibility = (out / "html" / "compatibility.html").read_text()
+        for name in ("ListBuckets", "PutBucketPolicy", "CompleteMultipartUpload"):
+            self.assertIn(f"<p>{name}</p>", compatibility)
+        self.assertIn("S3STORE_DATA_DIR", (out / "html" / "settings.html").read_text())
+
+
+class TutorialTests(SynchronousTestCase):
+    """The tutorial against a server."""
+
+    def test_tutorial(self) -> None:
+        """Every marked command of the tutorial succeeds and prints what the tutorial says."""
+        here = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, here)
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "S3STORE_"))}
+        environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ["PATH"]])
+        if shutil.which("aws", path=environ["PATH"]) is None:
+            raise SkipTest("needs the AWS CLI: pip install -e '.[test]'")
+        environ |= {"HOME": str(here), "AWS_EC2_METADATA_DISABLED": "true"}
+        server = FirstStart(here, environ | {"PYTHONPATH": str(ROOT)})
+        self.addCleanup(server.stop)
+        self.assertEqual(set(server.announced), {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"})
+        shell = Shell(here, environ | server.announced)
+        self.addCleanup(shell.close)
+        steps = tested_steps((DOCS / "tutorial.rst").read_text())
+        self.assertGreaterEqual(len(steps), 8)
+        for step in steps:
+            status, printed = shell.run(step.command.replace(PUBLISHED_ENDPOINT, server.endpoint))
+            self.assertEqual(status, 0, f"{step.command}\n{printed}")
+            self.assertTrue(step.agrees(printed), f"{step}\nprinted {printed!r}")
+
+
+class ExtractionTests(SynchronousTestCase):
+    """How commands are found in a page."""
+
+    PAGE = """
+Text.
+
+.. code-block:: console
+
+   $ not this
+
+.. code-block:: console
+   :class: tested
+
+   $ first 'a' \\
+   >   b
+   says ... [x]
+
+   $ second
+
+More text.
+"""
+
+    def test_steps(self) -> None:
+        """Marked blocks give their commands, continued lines and outputs; other blocks nothing."""
+        self.assertEqual(tested_steps(self.PAGE), [Step("first 'a' \\\n  b", "says ... [x]\n"), Step("second")])
+
+    def test_agrees(self) -> None:
+        """``...`` stands for anything, and nothing else does."""
+        step = tested_steps(self.PAGE)[0]
+        self.assertTrue(step.agrees("says this and that [x]\n"))
+        self.assertFalse(step.agrees("says this and that x\n"))
+        self.assertFalse(step.agrees("says this [x]\nand more\n"))
+        self.assertFalse(step.agrees(""))
+
+    def test_shell_keeps_its_state(self) -> None:
+        """Commands of a page see what earlier ones exported; a failure is told by its status."""
+        here = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, here)
+        shell = Shell(here, {"PATH": os.environ["PATH"]})
+        self.addCleanup(shell.close)
+        self.assertEqual(shell.run("export COLOUR=red"), (0, ""))
+        self.assertEqual(shell.run("printf '%s' $COLOUR"), (0, "red"))
+        self.assertEqual(shell.run("false")[0], 1)
