@@ -101,7 +101,7 @@ def parse_delete(body: bytes) -> DeleteRequest:
     """
     root = _parse(body, "Delete")
     quiet: bool | None = None
-    entries = []
+    entries: list[DeleteEntry] = []
     for child in _children(root):
         name = _name(child)
         if name == "Object" and len(entries) < MAX_DELETIONS:
@@ -123,7 +123,7 @@ def parse_complete_multipart_upload(body: bytes) -> tuple[CompletedPart, ...]:
     :raise S3Error: ``MalformedXML``; ``InvalidArgument`` for a part number below 1.
     """
     root = _parse(body, "CompleteMultipartUpload")
-    parts = []
+    parts: list[CompletedPart] = []
     for child in _children(root):
         if _name(child) != "Part" or len(parts) == MAX_PARTS:
             raise S3Error("MalformedXML")
@@ -146,7 +146,7 @@ def _delete_entry(node: etree._Element) -> DeleteEntry:
             raise S3Error("MalformedXML")
     return DeleteEntry(
         key=key,
-        version_id=texts.get("VersionId"),
+        version_id=texts.get("VersionId") or None,
         etag=texts.get("ETag"),
         last_modified=modified,
         size=None if size is None else _integer(size),

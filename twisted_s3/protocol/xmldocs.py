@@ -3,8 +3,8 @@
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
 
 XML 1.0 can not hold most control characters. Like AWS we send them as numeric references (``&#x1;``) all the same,
-which strict parsers refuse: clients that have such keys ask for ``encoding-type=url``. Tab, line feed and carriage return
-are sent as references too, so that no parser changes them.
+which strict parsers refuse: clients that have such keys ask for ``encoding-type=url``. Tab, line feed and carriage
+return are sent as references too, so that no parser changes them.
 """
 
 from __future__ import annotations
