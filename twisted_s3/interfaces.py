@@ -214,3 +214,15 @@ class IAuthorizer(Interface):
 
         :raise S3Error: ``AccessDenied``.
         """
+
+
+class IBody(Interface):
+    """The body of a request, on its way in."""
+
+    length: int | None = Attribute("Bytes as the head declares them, before any decoding; None if it does not say.")
+
+    def read() -> Awaitable[bytes]:
+        """The next bytes as sent, ``b""`` at the end.
+
+        :raise S3Error: ``RequestTimeout`` when they do not come in time.
+        """

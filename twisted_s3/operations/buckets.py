@@ -1,0 +1,90 @@
+"""Operations on the service and on buckets as such."""
+
+from __future__ import annotations
+
+from twisted_s3.errors import S3Error
+from twisted_s3.operations.call import Answer, Call, document
+from twisted_s3.operations.headers import refuse_unbuilt
+from twisted_s3.protocol import xmldocs
+from twisted_s3.protocol.listing import buckets_page, page_size
+from twisted_s3.protocol.names import check_bucket_name
+from twisted_s3.protocol.requestdocs import parse_create_bucket
+
+_MAX_BUCKETS = 10_000
+
+
+async def list_buckets(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html"""
+    size = page_size("max-buckets", call.parameter("max-buckets"), _MAX_BUCKETS, 1)
+    region = call.parameter("bucket-region")
+    buckets = [
+        bucket
+        for bucket in await call.store.list_buckets()
+        if _owned(call, bucket.owner) and region in (None, "", bucket.region or call.services.region)
+    ]
+    prefix = call.parameter("prefix") or ""
+    page = buckets_page(buckets, prefix, call.parameter("continuation-token"), size)
+    return document(xmldocs.list_buckets_result(page, call.shown_owner(call.owner), prefix))
+
+
+def _owned(call: Call, owner: str) -> bool:
+    user = call.user
+    return user is not None and (owner == user.canonical_id or (not owner and user.administrator))
+
+
+async def create_bucket(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+
+    Creating one's own bucket again is 200 in us-east-1 and ``BucketAlreadyOwnedByYou`` elsewhere, as on AWS.
+    """
+    name, region = call.bucket_name, call.services.region
+    check_bucket_name(name)
+    refuse_unbuilt(call.head)
+    ownership = call.head.header("x-amz-object-ownership")
+    if ownership not in (None, "BucketOwnerEnforced"):
+        raise S3Error("NotImplemented", elements={"Header": "x-amz-object-ownership"})
+    _check_location(parse_create_bucket(await call.document()), region)
+    try:
+        await call.store.create_bucket(name, call.owner, region)
+    except S3Error as error:
+        if error.code != "BucketAlreadyExists":
+            raise
+        existing = await call.store.get_bucket(name)
+        if not _owned(call, existing.owner):
+            raise
+        if region != "us-east-1":
+            raise S3Error("BucketAlreadyOwnedByYou", elements={"BucketName": name}) from None
+    return Answer(200, [("Location", f"/{name}")])
+
+
+def _check_location(location: str, region: str) -> None:
+    if location == region or (not location and region == "us-east-1"):
+        return
+    if location and region == "us-east-1":
+        raise S3Error("InvalidLocationConstraint", elements={"LocationConstraint": location})
+    shown = location or "unspecified"
+    raise S3Error(
+        "IllegalLocationConstraintException",
+        f"The {shown} location constraint is incompatible for the region specific endpoint this request was sent to.",
+    )
+
+
+async def head_bucket(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html"""
+    return Answer(200, [("x-amz-bucket-region", _region(call)), ("x-amz-access-point-alias", "false")])
+
+
+async def get_bucket_location(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html"""
+    return document(xmldocs.location_constraint(_region(call)))
+
+
+def _region(call: Call) -> str:
+    recorded = "" if call.bucket is None else call.bucket.region
+    return recorded or call.services.region
+
+
+async def delete_bucket(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html"""
+    await call.store.delete_bucket(call.bucket_name)
+    return Answer(204)

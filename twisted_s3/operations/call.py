@@ -1,0 +1,163 @@
+"""What an operation is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import IAuthorizer, IBody, ICredentials, IObjectStore, IOpenedObject, IStaged
+from twisted_s3.model import Bucket, ByteRange, User
+from twisted_s3.protocol.authentication import Verified
+from twisted_s3.protocol.head import RequestHead
+from twisted_s3.protocol.payload import Payload, payload_for
+from twisted_s3.protocol.xmldocs import Owner
+
+#: The largest XML document that a request may carry, in bytes: 10,000 parts, or 1,000 keys of 1,024 escaped bytes.
+DOCUMENT_LIMIT = 8 * 1024 * 1024
+
+S = TypeVar("S", bound=IStaged)
+
+Headers = Iterable[tuple[str, str]]
+
+
+@attrs.frozen
+class ObjectLimits:
+    """What AWS allows (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html), in bytes.
+
+    :ivar put: an object written, or a part, in one request.
+    :ivar object: an object made of parts.
+    :ivar part: the least size of a part that is not the last.
+    """
+
+    put: int = 5 * 1024**3
+    object: int = 50 * 1024**4
+    part: int = 5 * 1024**2
+
+
+@attrs.frozen
+class Services:
+    """What every operation of one server shares."""
+
+    store: IObjectStore
+    credentials: ICredentials
+    authorizer: IAuthorizer
+    clock: IReactorTime
+    region: str = "us-east-1"
+    limits: ObjectLimits = ObjectLimits()
+
+
+@attrs.frozen
+class Download:
+    """An opened object's bytes as the body of an answer. Whoever sends the answer closes the object."""
+
+    opened: IOpenedObject
+    range: ByteRange
+
+
+@attrs.frozen
+class Answer:
+    """An answer to a request. Without ``download`` the body is ``body``."""
+
+    status: int = 200
+    headers: Headers = ()
+    body: bytes = b""
+    download: Download | None = None
+
+
+def document(body: bytes, headers: Headers = ()) -> Answer:
+    """The answer that is an XML document."""
+    return Answer(200, (*headers, ("Content-Type", "application/xml")), body)
+
+
+@attrs.define
+class Call:
+    """One request that has been authenticated, authorised and matched to an operation.
+
+    :ivar bucket: the bucket that it is about; None at the level of the service, and when it is being created.
+    :ivar bucket_name: its name, "" at the level of the service.
+    :ivar key: the object's key, "" at the other levels.
+    """
+
+    services: Services
+    head: RequestHead
+    body: IBody
+    verified: Verified | None
+    user: User | None
+    bucket_name: str = ""
+    key: str = ""
+    bucket: Bucket | None = None
+
+    @property
+    def store(self) -> IObjectStore:
+        """The object store."""
+        return self.services.store
+
+    @property
+    def owner(self) -> str:
+        """The canonical id of who asks, "" for nobody."""
+        return "" if self.user is None else self.user.canonical_id
+
+    def shown_owner(self, canonical_id: str) -> Owner:
+        """Whom a document names as the owner with this canonical id."""
+        user = self.services.credentials.get_owner(canonical_id)
+        return Owner(canonical_id, "" if user is None else user.display_name)
+
+    def parameter(self, name: str) -> str | None:
+        """A query parameter, None if absent."""
+        return self.head.parameters.get(name)
+
+    def payload(self, limit: int | None = None, algorithms: Iterable[str] = ()) -> Payload:
+        """What decodes and verifies the body. Everything that the head says about the body is checked here.
+
+        :param limit: the most bytes that the decoded body may have.
+        :param algorithms: of checksums that must be computed whatever the client sends.
+        :raise S3Error: ``EntityTooLarge``, and what :func:`payload_for` raises.
+        """
+        payload = payload_for(self.head, self.verified, algorithms)
+        size = payload.size
+        if limit is not None and size is not None and size > limit:
+            raise S3Error("EntityTooLarge", elements={"ProposedSize": str(size), "MaxSizeAllowed": str(limit)})
+        return payload
+
+    async def receive(self, staged: IStaged) -> None:
+        """Write the request's body to where it is staged, as fast as both sides can."""
+        while data := await self.body.read():
+            await staged.write(data)
+
+    async def document(self, limit: int = DOCUMENT_LIMIT) -> bytes:
+        """The whole body, decoded and verified, of at most ``limit`` bytes.
+
+        :raise S3Error: ``MaxMessageLengthExceeded``, and what the payload raises.
+        """
+        payload = self.payload()
+        if (payload.size or 0) > limit:
+            raise S3Error("MaxMessageLengthExceeded", elements={"MaxMessageLengthBytes": str(limit)})
+        pieces: list[bytes] = []
+        size = 0
+        while data := await self.body.read():
+            for piece in payload.feed(data):
+                size += len(piece)
+                pieces.append(piece)
+            if size > limit:
+                raise S3Error("MaxMessageLengthExceeded", elements={"MaxMessageLengthBytes": str(limit)})
+        payload.finish()
+        return b"".join(pieces)
+
+
+@asynccontextmanager
+async def discarding(staging: Awaitable[S]) -> AsyncIterator[S]:
+    """The staged body or part, dropped at the end unless it was committed."""
+    staged = await staging
+    try:
+        yield staged
+    finally:
+        await staged.discard()
+
+
+#: An operation: what it is called with, what it answers.
+Handler = Callable[[Call], Awaitable[Answer]]

@@ -1,0 +1,131 @@
+"""CopyObject and UploadPartCopy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import attrs
+
+from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import IOpenedObject
+from twisted_s3.model import ByteRange, Properties
+from twisted_s3.operations.call import Answer, Call, discarding, document
+from twisted_s3.operations.headers import check_version, refuse_unbuilt
+from twisted_s3.operations.multipart import part_algorithms, upload_id
+from twisted_s3.operations.objects import check_early
+from twisted_s3.protocol import xmldocs
+from twisted_s3.protocol.checksums import ALGORITHMS
+from twisted_s3.protocol.conditions import check_copy_source, write_condition
+from twisted_s3.protocol.copysource import CopySource, parse_copy_source
+from twisted_s3.protocol.multipart import part_number
+from twisted_s3.protocol.names import check_bucket_name, check_key
+from twisted_s3.protocol.payload import Payload
+from twisted_s3.protocol.properties import properties_of, storage_class_of
+from twisted_s3.protocol.ranges import parse_copy_source_range
+
+_REDIRECT = "x-amz-website-redirect-location"
+
+
+async def copy_object(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"""
+    refuse_unbuilt(call.head)
+    source = parse_copy_source(call.head.header("x-amz-copy-source") or "")
+    replace = _directive(call, "x-amz-metadata-directive")
+    condition = write_condition(call.head)
+    storage_class = storage_class_of(call.head)
+    if (source.bucket, source.key) == (call.bucket_name, call.key) and not replace:
+        _check_changes_something(call)
+    async with _opened(call, source) as opened:
+        await check_early(call, condition)
+        size = opened.version.size
+        if size > call.services.limits.put:
+            raise S3Error(
+                "InvalidRequest",
+                "The specified copy source is larger than the maximum allowable size for a copy source: "
+                f"{call.services.limits.put}",
+            )
+        properties = properties_of(call.head) if replace else _kept(call, opened.version.properties, storage_class)
+        payload = Payload(_algorithms(call, opened))
+        async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
+            await staged.copy_from(opened, ByteRange(0, size))
+            version = await staged.commit(call.key, properties, condition, call.owner)
+    return document(xmldocs.copy_object_result(version))
+
+
+async def upload_part_copy(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html"""
+    number = part_number(call.parameter("partNumber"))
+    refuse_unbuilt(call.head)
+    source = parse_copy_source(call.head.header("x-amz-copy-source") or "")
+    upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
+    async with _opened(call, source) as opened:
+        size = opened.version.size
+        span = parse_copy_source_range(call.head.header("x-amz-copy-source-range"), size) or ByteRange(0, size)
+        if span.length > call.services.limits.put:
+            raise S3Error(
+                "EntityTooLarge",
+                elements={"ProposedSize": str(span.length), "MaxSizeAllowed": str(call.services.limits.put)},
+            )
+        payload = Payload(part_algorithms(upload))
+        staging = call.store.stage_part(call.bucket_name, call.key, upload.id, number, span.length, payload)
+        async with discarding(staging) as staged:
+            await staged.copy_from(opened, span)
+            part = await staged.commit()
+    return document(xmldocs.copy_part_result(part))
+
+
+@asynccontextmanager
+async def _opened(call: Call, source: CopySource) -> AsyncIterator[IOpenedObject]:
+    """The source of a copy, authorised as if it were read, its conditions held."""
+    check_bucket_name(source.bucket)
+    check_key(source.key)
+    bucket = await call.store.get_bucket(source.bucket)
+    call.services.authorizer.authorize(call.user, "s3:GetObject", bucket, source.key)
+    check_version(source.version_id)
+    opened = await call.store.open_object(source.bucket, source.key)
+    try:
+        check_copy_source(call.head, opened.version, call.services.clock.seconds())
+        yield opened
+    finally:
+        opened.close()
+
+
+def _directive(call: Call, name: str) -> bool:
+    """Whether a directive says REPLACE. :raise S3Error: ``InvalidArgument``."""
+    value = call.head.header(name)
+    if value not in (None, "COPY", "REPLACE"):
+        what = "metadata" if "metadata" in name else "tagging"
+        raise S3Error(
+            "InvalidArgument", f"Unknown {what} directive.", {"ArgumentName": name, "ArgumentValue": value or ""}
+        )
+    return value == "REPLACE"
+
+
+def _check_changes_something(call: Call) -> None:
+    names = call.head.headers
+    if "x-amz-storage-class" not in names and _REDIRECT not in names:
+        raise S3Error(
+            "InvalidRequest",
+            "This copy request is illegal because it is trying to copy an object to itself without changing the "
+            "object's metadata, storage class, website redirect location or encryption attributes.",
+        )
+
+
+def _kept(call: Call, source: Properties, storage_class: str) -> Properties:
+    """The source's properties without what a copy never takes over: storage class and redirect."""
+    headers = {name: value for name, value in source.headers.items() if name != _REDIRECT}
+    redirect = call.head.header(_REDIRECT)
+    if redirect is not None:
+        headers[_REDIRECT] = redirect
+    return attrs.evolve(source, headers=headers, storage_class=storage_class)
+
+
+def _algorithms(call: Call, opened: IOpenedObject) -> tuple[str, ...]:
+    """The checksums of a copy: the one asked for, else those of the source, else AWS's default."""
+    asked = call.head.header("x-amz-checksum-algorithm")
+    if asked is None:
+        return tuple(opened.version.checksums) or ("CRC64NVME",)
+    if asked.upper() not in ALGORITHMS:
+        raise S3Error("InvalidRequest", "Checksum algorithm provided is unsupported.")
+    return (asked.upper(),)

@@ -1,0 +1,60 @@
+"""DeleteObject and DeleteObjects."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred, gatherResults
+
+from twisted_s3.errors import S3Error
+from twisted_s3.operations.call import Answer, Call, document
+from twisted_s3.operations.headers import check_object_request, check_version
+from twisted_s3.protocol import xmldocs
+from twisted_s3.protocol.conditions import delete_condition, deletion_condition
+from twisted_s3.protocol.names import check_key
+from twisted_s3.protocol.requestdocs import DeleteEntry, parse_delete
+from twisted_s3.protocol.xmldocs import Deleted, DeleteFailure
+
+#: How many keys of one request are deleted at a time: enough for them to share directory syncs.
+_AT_A_TIME = 32
+
+
+async def delete_object(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html"""
+    check_object_request(call)
+    await call.store.delete_object(call.bucket_name, call.key, delete_condition(call.head))
+    return Answer(204)
+
+
+async def delete_objects(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+
+    Each key is authorised and answered on its own.
+    """
+    _require_digest(call)
+    request = parse_delete(await call.document())
+    outcomes: list[Deleted | DeleteFailure] = []
+    for start in range(0, len(request.entries), _AT_A_TIME):
+        batch = request.entries[start : start + _AT_A_TIME]
+        outcomes += await gatherResults([Deferred.fromCoroutine(_delete(call, entry)) for entry in batch])
+    deleted = () if request.quiet else [outcome for outcome in outcomes if isinstance(outcome, Deleted)]
+    failures = [outcome for outcome in outcomes if isinstance(outcome, DeleteFailure)]
+    return document(xmldocs.delete_result(deleted, failures))
+
+
+def _require_digest(call: Call) -> None:
+    names = call.head.headers
+    if "content-md5" in names or "x-amz-trailer" in names:
+        return
+    if not any(name.startswith("x-amz-checksum-") and name != "x-amz-checksum-algorithm" for name in names):
+        raise S3Error("InvalidRequest", "Missing required header for this request: Content-MD5")
+
+
+async def _delete(call: Call, entry: DeleteEntry) -> Deleted | DeleteFailure:
+    try:
+        check_key(entry.key)
+        check_version(entry.version_id)
+        call.services.authorizer.authorize(call.user, "s3:DeleteObject", call.bucket, entry.key)
+        condition = deletion_condition(entry.etag, entry.size, entry.last_modified)
+        await call.store.delete_object(call.bucket_name, entry.key, condition)
+    except S3Error as error:
+        return DeleteFailure(entry.key, error, entry.version_id)
+    return Deleted(entry.key, entry.version_id)

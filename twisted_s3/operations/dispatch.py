@@ -1,0 +1,89 @@
+"""From the head of a request to the operation that it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from twisted_s3.errors import S3Error
+from twisted_s3.operations.table import OPERATIONS, Operation
+from twisted_s3.protocol.head import RequestHead
+
+#: Parameters that choose an operation and no other may carry: ``PUT key?tagging`` must never be a PutObject.
+SUBRESOURCES: frozenset[str] = frozenset(
+    {op.subresource for op in OPERATIONS if op.subresource} | {"uploadId", "torrent", "append", "requestPayment"}
+)
+
+_CANDIDATES: Mapping[tuple[str, str], tuple[Operation, ...]] = {
+    (level, method): tuple(
+        sorted(
+            (op for op in OPERATIONS if op.routed and (op.level, op.method) == (level, method)),
+            key=lambda op: (op.copies, len(op.selectors)),
+            reverse=True,
+        )
+    )
+    for level, method in {(op.level, op.method) for op in OPERATIONS}
+}
+
+
+def find_operation(level: str, head: RequestHead) -> Operation:
+    """The operation that a request means.
+
+    :raise S3Error: ``MethodNotAllowed``; ``InvalidArgument`` for sub-resources that exclude each other;
+        ``NotImplemented`` for a write with a sub-resource that nobody knows.
+    """
+    candidates = _CANDIDATES.get((level, head.method))
+    if candidates is None:
+        raise method_not_allowed(level, head)
+    parameters = head.parameters
+    if not parameters and "x-amz-copy-source" not in head.headers:
+        return _plain(candidates, level, head)
+    names = parameters.keys()
+    copies = "x-amz-copy-source" in head.headers
+    for op in candidates:
+        if op.copies <= copies and op.selectors <= names:
+            _refuse_strangers(op, head, level)
+            return op
+    raise method_not_allowed(level, head)
+
+
+def _plain(candidates: tuple[Operation, ...], level: str, head: RequestHead) -> Operation:
+    last = candidates[-1]
+    if last.selectors:
+        raise method_not_allowed(level, head)
+    return last
+
+
+def _refuse_strangers(op: Operation, head: RequestHead, level: str) -> None:
+    chosen = op.selectors
+    strangers = [name for name in head.parameters if name in SUBRESOURCES and name not in chosen]
+    if strangers:
+        if op.subresource:
+            conflict = ", ".join(sorted({op.subresource, *strangers}))
+            raise S3Error(
+                "InvalidArgument",
+                f"Conflicting query string parameters: {conflict}",
+                {"ArgumentName": "ResourceType", "ArgumentValue": strangers[0]},
+            )
+        raise method_not_allowed(level, head)
+    if head.method not in ("GET", "HEAD"):
+        _refuse_unknown(head)
+
+
+def _refuse_unknown(head: RequestHead) -> None:
+    """A bare ``?name`` on a write is a sub-resource that is newer than this table."""
+    for name, value in head.parameters.items():
+        if not value and name not in SUBRESOURCES and not name.lower().startswith("x-"):
+            raise S3Error("NotImplemented", elements={"Header": name})
+
+
+def method_not_allowed(level: str, head: RequestHead) -> S3Error:
+    """405, with the methods that the resource has."""
+    asked = SUBRESOURCES & head.parameters.keys()
+    allowed = {op.method for op in OPERATIONS if op.level == level and op.routed and asked <= op.selectors}
+    if asked and not allowed:
+        return S3Error("NotImplemented", elements={"Header": min(asked)})
+    return S3Error(
+        "MethodNotAllowed",
+        elements={"Method": head.method, "ResourceType": min(asked, default=level).upper()},
+        headers={"Allow": ", ".join(sorted(allowed))},
+    )

@@ -1,0 +1,80 @@
+"""Headers that operations share: what they must refuse, what they give back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twisted_s3.errors import S3Error
+from twisted_s3.model import ObjectVersion
+from twisted_s3.operations.call import Call
+from twisted_s3.protocol.checksums import header_name
+from twisted_s3.protocol.dates import format_http_date
+from twisted_s3.protocol.head import RequestHead
+
+#: Headers of a write that ask for what is not built: ignoring one would break a promise to the client.
+_UNBUILT = (
+    "x-amz-server-side-encryption",
+    "x-amz-copy-source-server-side-encryption",
+    "x-amz-object-lock-",
+    "x-amz-bucket-object-lock-enabled",
+    "x-amz-tagging",
+    "x-amz-write-offset-bytes",
+)
+
+#: With ACLs off, as on every new bucket of AWS, these say nothing new.
+_HARMLESS_ACLS = ("private", "bucket-owner-full-control")
+
+
+def refuse_unbuilt(head: RequestHead) -> None:
+    """Refuse a write whose headers ask for more than is built.
+
+    :raise S3Error: ``NotImplemented``, ``AccessControlListNotSupported``.
+    """
+    for name in head.headers:
+        if name.startswith(_UNBUILT) and name != "x-amz-tagging-directive":
+            raise S3Error("NotImplemented", elements={"Header": name})
+        if name.startswith("x-amz-grant-") or (name == "x-amz-acl" and head.header(name) not in _HARMLESS_ACLS):
+            raise S3Error("AccessControlListNotSupported")
+
+
+def check_version(version_id: str | None) -> None:
+    """Hold a ``versionId`` against a bucket that has never been versioned.
+
+    :raise S3Error: ``InvalidArgument``, ``NoSuchVersion``.
+    """
+    if version_id is None or version_id == "null":
+        return
+    if not version_id:
+        raise S3Error(
+            "InvalidArgument",
+            "Version id cannot be the empty string",
+            {"ArgumentName": "versionId", "ArgumentValue": version_id},
+        )
+    raise S3Error("NoSuchVersion", elements={"VersionId": version_id})
+
+
+def check_object_request(call: Call) -> None:
+    """:raise S3Error: for a ``versionId`` that no object here has."""
+    check_version(call.parameter("versionId"))
+
+
+def etag_header(etag: str) -> tuple[str, str]:
+    """The ``ETag`` header."""
+    return "ETag", f'"{etag}"'
+
+
+def checksum_headers(version: ObjectVersion) -> Iterator[tuple[str, str]]:
+    """The ``x-amz-checksum-*`` headers of an object."""
+    for algorithm, value in version.checksums.items():
+        yield header_name(algorithm), value
+    if version.checksums:
+        yield "x-amz-checksum-type", version.checksum_type
+
+
+def validators(version: ObjectVersion) -> tuple[tuple[str, str], ...]:
+    """The headers that say which bytes these are."""
+    return (
+        ("Last-Modified", format_http_date(version.last_modified)),
+        etag_header(version.etag),
+        ("Accept-Ranges", "bytes"),
+    )

@@ -1,0 +1,168 @@
+"""Multipart uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+from twisted_s3.errors import S3Error
+from twisted_s3.model import FULL_OBJECT, ObjectVersion, Part, Upload
+from twisted_s3.operations.call import Answer, Call, discarding, document
+from twisted_s3.operations.headers import etag_header, refuse_unbuilt
+from twisted_s3.operations.objects import check_early
+from twisted_s3.protocol import xmldocs
+from twisted_s3.protocol.checksums import DEFAULT, header_name
+from twisted_s3.protocol.conditions import write_condition
+from twisted_s3.protocol.listing import page_size, parts_page, uploads_page, wants_url_encoding
+from twisted_s3.protocol.multipart import (
+    chosen_parts,
+    declared_checksum,
+    object_checksum,
+    object_etag,
+    part_number,
+)
+from twisted_s3.protocol.properties import properties_of
+from twisted_s3.protocol.requestdocs import parse_complete_multipart_upload
+
+
+async def create_multipart_upload(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html"""
+    refuse_unbuilt(call.head)
+    properties = properties_of(call.head)
+    algorithm, kind = declared_checksum(call.head)
+    upload = await call.store.create_upload(call.bucket_name, call.key, properties, call.owner, algorithm, kind)
+    headers = []
+    if algorithm:
+        headers = [("x-amz-checksum-algorithm", algorithm), ("x-amz-checksum-type", kind)]
+    return document(xmldocs.initiate_multipart_upload_result(call.bucket_name, upload), headers)
+
+
+def upload_id(call: Call) -> str:
+    """The upload that a request names."""
+    return call.parameter("uploadId") or ""
+
+
+async def upload_part(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html"""
+    number = part_number(call.parameter("partNumber"))
+    refuse_unbuilt(call.head)
+    upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
+    payload = call.payload(call.services.limits.put, part_algorithms(upload))
+    if payload.size is None:
+        raise S3Error("MissingContentLength")
+    staging = call.store.stage_part(call.bucket_name, call.key, upload.id, number, payload.size, payload)
+    async with discarding(staging) as staged:
+        await call.receive(staged)
+        part = await staged.commit()
+    return Answer(200, [etag_header(part.etag), *_part_checksums(part)])
+
+
+def part_algorithms(upload: Upload) -> tuple[str, ...]:
+    """The checksums that every part of an upload needs, whatever its sender computes."""
+    return (upload.checksum_algorithm or DEFAULT,)
+
+
+def _part_checksums(part: Part) -> Sequence[tuple[str, str]]:
+    return [(header_name(algorithm), value) for algorithm, value in part.checksums.items()]
+
+
+async def complete_multipart_upload(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+
+    Asked again after it succeeded, it answers as the first time, as long as the object is there.
+    """
+    condition = write_condition(call.head)
+    wanted = parse_complete_multipart_upload(await call.document())
+    try:
+        upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
+    except S3Error as error:
+        if error.code != "NoSuchUpload":
+            raise
+        return _completed(call, await _earlier(call, error))
+    await check_early(call, condition)
+    stored = await call.store.list_parts(call.bucket_name, call.key, upload.id)
+    parts = chosen_parts(wanted, stored, call.services.limits.part)
+    _check_total(call, parts)
+    kind = upload.checksum_type or FULL_OBJECT
+    version = await call.store.complete_upload(
+        call.bucket_name, call.key, upload.id, parts, object_etag(parts), _checksums(upload, parts), kind, condition
+    )
+    return _completed(call, version)
+
+
+async def _earlier(call: Call, missing: S3Error) -> ObjectVersion:
+    """The object that the upload became. :raise S3Error: ``missing`` when it became none that is still there."""
+    try:
+        version = await call.store.head_object(call.bucket_name, call.key)
+    except S3Error:
+        raise missing from None
+    if not version.upload_id or version.upload_id != upload_id(call):
+        raise missing
+    return version
+
+
+def _check_total(call: Call, parts: Sequence[Part]) -> None:
+    total, limit = sum(part.size for part in parts), call.services.limits.object
+    if total > limit:
+        raise S3Error("EntityTooLarge", elements={"ProposedSize": str(total), "MaxSizeAllowed": str(limit)})
+    declared = call.head.header("x-amz-mp-object-size")
+    if declared is not None and declared != str(total):
+        raise S3Error(
+            "InvalidRequest",
+            f"The provided 'x-amz-mp-object-size' header value {declared} does not match what was computed: {total}",
+        )
+
+
+def _checksums(upload: Upload, parts: Sequence[Part]) -> Mapping[str, str]:
+    algorithm = upload.checksum_algorithm or DEFAULT
+    return {algorithm: object_checksum(parts, algorithm, upload.checksum_type or FULL_OBJECT)}
+
+
+def _completed(call: Call, version: ObjectVersion) -> Answer:
+    scheme = "https" if call.head.secure else "http"
+    host = call.head.header("host") or ""
+    location = f"{scheme}://{host}/{call.bucket_name}/{quote(call.key, safe='/~')}"
+    return document(xmldocs.complete_multipart_upload_result(location, call.bucket_name, version))
+
+
+async def abort_multipart_upload(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html"""
+    await call.store.abort_upload(call.bucket_name, call.key, upload_id(call))
+    return Answer(204)
+
+
+async def list_parts(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html"""
+    max_parts = page_size("max-parts", call.parameter("max-parts"))
+    marker = page_size("part-number-marker", call.parameter("part-number-marker") or "0", 2**31)
+    upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
+    parts = await call.store.list_parts(call.bucket_name, call.key, upload.id)
+    page = parts_page(parts, marker, max_parts)
+    owner = call.shown_owner(upload.owner)
+    return document(
+        xmldocs.list_parts_result(call.bucket_name, upload, page, owner, marker=marker, max_parts=max_parts)
+    )
+
+
+async def list_multipart_uploads(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html"""
+    prefix, delimiter = call.parameter("prefix") or "", call.parameter("delimiter") or ""
+    key_marker = call.parameter("key-marker") or ""
+    id_marker = call.parameter("upload-id-marker") or ""
+    most = page_size("max-uploads", call.parameter("max-uploads"))
+    url = wants_url_encoding(call.parameter("encoding-type"))
+    uploads = await call.store.list_uploads(call.bucket_name)
+    page = uploads_page(uploads, prefix, delimiter, key_marker, id_marker, most)
+    return document(
+        xmldocs.list_multipart_uploads_result(
+            call.bucket_name,
+            page,
+            call.shown_owner,
+            prefix=prefix,
+            delimiter=delimiter,
+            key_marker=key_marker,
+            upload_id_marker=id_marker,
+            max_uploads=most,
+            url=url,
+        )
+    )

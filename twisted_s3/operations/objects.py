@@ -1,0 +1,156 @@
+"""PutObject, GetObject, HeadObject."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import Condition, IOpenedObject, always
+from twisted_s3.model import ByteRange, ObjectVersion
+from twisted_s3.operations.call import Answer, Call, Download, discarding
+from twisted_s3.operations.headers import (
+    check_object_request,
+    checksum_headers,
+    etag_header,
+    refuse_unbuilt,
+    validators,
+)
+from twisted_s3.protocol.checksums import header_name
+from twisted_s3.protocol.conditions import check_read, range_applies, write_condition
+from twisted_s3.protocol.properties import headers_of, properties_of
+from twisted_s3.protocol.ranges import parse_range
+
+_OVERRIDES = {
+    "response-cache-control": "Cache-Control",
+    "response-content-disposition": "Content-Disposition",
+    "response-content-encoding": "Content-Encoding",
+    "response-content-language": "Content-Language",
+    "response-content-type": "Content-Type",
+    "response-expires": "Expires",
+}
+
+
+async def put_object(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html"""
+    if call.parameter("partNumber") is not None:
+        raise S3Error("InvalidArgument", "This operation does not accept a part number without an upload id.")
+    refuse_unbuilt(call.head)
+    properties = properties_of(call.head)
+    condition = write_condition(call.head)
+    payload = call.payload(call.services.limits.put)
+    if payload.size is None and "transfer-encoding" not in call.head.headers:
+        raise S3Error("MissingContentLength")
+    await check_early(call, condition)
+    async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
+        await call.receive(staged)
+        version = await staged.commit(call.key, properties, condition, call.owner)
+    return Answer(200, [etag_header(version.etag), *checksum_headers(version)])
+
+
+async def check_early(call: Call, condition: Condition) -> None:
+    """Refuse a conditional write before its body is sent for nothing. What counts is the check at the commit."""
+    if condition is always:
+        return
+    try:
+        current = await call.store.head_object(call.bucket_name, call.key)
+    except S3Error as error:
+        if error.code != "NoSuchKey":
+            raise
+        condition(None)
+    else:
+        condition(current)
+
+
+async def get_object(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
+    check_object_request(call)
+    opened = await call.store.open_object(call.bucket_name, call.key)
+    try:
+        return _read(call, opened.version, opened)
+    except BaseException:
+        opened.close()
+        raise
+
+
+async def head_object(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html"""
+    check_object_request(call)
+    return _read(call, await call.store.head_object(call.bucket_name, call.key), None)
+
+
+def _read(call: Call, version: ObjectVersion, opened: IOpenedObject | None) -> Answer:
+    check_read(call.head, version, call.services.clock.seconds())
+    span, extra = _selected(call, version)
+    whole = span is None
+    if span is None:
+        span = ByteRange(0, version.size)
+    else:
+        extra = [*extra, ("Content-Range", f"bytes {span.start}-{span.stop - 1}/{version.size}")]
+    headers = [*validators(version), *_described(call, version), *extra]
+    if whole and call.head.header("x-amz-checksum-mode") == "ENABLED":
+        headers += checksum_headers(version)
+    headers.append(("Content-Length", str(span.length)))
+    return Answer(200 if whole else 206, headers, download=None if opened is None else Download(opened, span))
+
+
+def _selected(call: Call, version: ObjectVersion) -> tuple[ByteRange | None, Sequence[tuple[str, str]]]:
+    """Which bytes are asked for (None: all), and the headers that go with a part."""
+    wanted = call.head.header("range")
+    number = call.parameter("partNumber")
+    if number is not None:
+        if wanted is not None:
+            raise S3Error("InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
+        return _part(call, version, number)
+    if wanted is None or not range_applies(call.head, version):
+        return None, ()
+    return parse_range(wanted, version.size), ()
+
+
+def _part(call: Call, version: ObjectVersion, text: str) -> tuple[ByteRange | None, Sequence[tuple[str, str]]]:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= 10_000:
+        raise S3Error(
+            "InvalidArgument",
+            "Part number must be an integer between 1 and 10000, inclusive",
+            {"ArgumentName": "partNumber", "ArgumentValue": text},
+        )
+    number = int(text)
+    if number > max(len(version.parts), 1):
+        actual = str(max(len(version.parts), 1))
+        raise S3Error("InvalidPartNumber", elements={"ActualPartCount": actual, "PartNumberRequested": text})
+    if not version.parts:
+        return (ByteRange(0, version.size) if version.size else None), ()
+    start = sum(part.size for part in version.parts[: number - 1])
+    part = version.parts[number - 1]
+    headers = [("x-amz-mp-parts-count", str(len(version.parts)))]
+    if call.head.header("x-amz-checksum-mode") == "ENABLED":
+        headers += [(header_name(algorithm), value) for algorithm, value in part.checksums.items()]
+    return (ByteRange(start, start + part.size) if part.size else None), headers
+
+
+def _described(call: Call, version: ObjectVersion) -> Iterator[tuple[str, str]]:
+    """The object's own headers, overridden as the query says."""
+    overrides = {}
+    for parameter, name in _OVERRIDES.items():
+        value = call.parameter(parameter)
+        if value is not None:
+            if call.verified is None:
+                raise S3Error(
+                    "InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests."
+                )
+            overrides[name] = _header_text(parameter, value)
+    for name, value in headers_of(version.properties):
+        if name not in overrides:
+            yield name, value
+    yield from overrides.items()
+
+
+def _header_text(parameter: str, value: str) -> str:
+    """A parameter's value as the value of a header."""
+    encoded = value.encode("utf-8").decode("latin-1")
+    if any(character < " " or character == "\x7f" for character in encoded):
+        raise S3Error(
+            "InvalidArgument",
+            "Header value cannot be represented using ISO-8859-1.",
+            {"ArgumentName": parameter, "ArgumentValue": value},
+        )
+    return encoded

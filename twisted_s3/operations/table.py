@@ -1,0 +1,169 @@
+"""Every S3 operation once: how a request for it looks, what right it needs, and who handles it.
+
+The names are those of the Amazon S3 API Reference
+(https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+
+from twisted_s3.operations import buckets, copying, deletion, listing, multipart, objects
+from twisted_s3.operations.call import Handler
+
+SERVICE, BUCKET, OBJECT = "service", "bucket", "object"
+
+
+def _names(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(names)
+
+
+@attrs.frozen
+class Operation:
+    """An S3 operation.
+
+    :ivar level: ``service``, ``bucket`` or ``object``: what the path names.
+    :ivar subresource: the query parameter that selects it, "" if none.
+    :ivar action: the IAM action that it needs.
+    :ivar parameters: further query parameters that a request for it must have.
+    :ivar copies: whether the header ``x-amz-copy-source`` selects it.
+    :ivar handler: None while it is not implemented: 501.
+    :ivar creates: whether it needs no bucket to be there.
+    :ivar routed: False for what AWS serves at an endpoint of its own, so that no request here can mean it.
+    """
+
+    name: str
+    level: str
+    method: str
+    subresource: str = ""
+    action: str = ""
+    parameters: frozenset[str] = attrs.field(default=(), converter=_names)
+    copies: bool = False
+    handler: Handler | None = None
+    creates: bool = False
+    routed: bool = True
+
+    @property
+    def selectors(self) -> frozenset[str]:
+        """All query parameters that a request for it must have."""
+        return self.parameters | {self.subresource} if self.subresource else self.parameters
+
+
+# fmt: off
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("ListBuckets", SERVICE, "GET", "", "s3:ListAllMyBuckets", handler=buckets.list_buckets),
+    Operation("ListDirectoryBuckets", SERVICE, "GET", "", "s3:ListAllMyDirectoryBuckets", routed=False),
+    Operation("WriteGetObjectResponse", SERVICE, "POST", "", "s3:WriteGetObjectResponse", routed=False),
+    Operation("CreateBucket", BUCKET, "PUT", "", "s3:CreateBucket", handler=buckets.create_bucket, creates=True),
+    Operation("CreateBucketMetadataConfiguration", BUCKET, "POST", "metadataConfiguration", "s3:CreateBucketMetadataConfiguration"),
+    Operation("CreateBucketMetadataTableConfiguration", BUCKET, "POST", "metadataTable", "s3:CreateBucketMetadataTableConfiguration"),
+    Operation("CreateSession", BUCKET, "GET", "session", "s3:CreateSession"),
+    Operation("DeleteBucket", BUCKET, "DELETE", "", "s3:DeleteBucket", handler=buckets.delete_bucket),
+    Operation("DeleteBucketAnalyticsConfiguration", BUCKET, "DELETE", "analytics", "s3:PutAnalyticsConfiguration", parameters=("id",)),
+    Operation("DeleteBucketCors", BUCKET, "DELETE", "cors", "s3:PutBucketCORS"),
+    Operation("DeleteBucketEncryption", BUCKET, "DELETE", "encryption", "s3:PutEncryptionConfiguration"),
+    Operation("DeleteBucketIntelligentTieringConfiguration", BUCKET, "DELETE", "intelligent-tiering", "s3:PutIntelligentTieringConfiguration", parameters=("id",)),
+    Operation("DeleteBucketInventoryConfiguration", BUCKET, "DELETE", "inventory", "s3:PutInventoryConfiguration", parameters=("id",)),
+    Operation("DeleteBucketLifecycle", BUCKET, "DELETE", "lifecycle", "s3:PutLifecycleConfiguration"),
+    Operation("DeleteBucketMetadataConfiguration", BUCKET, "DELETE", "metadataConfiguration", "s3:DeleteBucketMetadataConfiguration"),
+    Operation("DeleteBucketMetadataTableConfiguration", BUCKET, "DELETE", "metadataTable", "s3:DeleteBucketMetadataTableConfiguration"),
+    Operation("DeleteBucketMetricsConfiguration", BUCKET, "DELETE", "metrics", "s3:PutMetricsConfiguration", parameters=("id",)),
+    Operation("DeleteBucketOwnershipControls", BUCKET, "DELETE", "ownershipControls", "s3:PutBucketOwnershipControls"),
+    Operation("DeleteBucketPolicy", BUCKET, "DELETE", "policy", "s3:DeleteBucketPolicy"),
+    Operation("DeleteBucketReplication", BUCKET, "DELETE", "replication", "s3:PutReplicationConfiguration"),
+    Operation("DeleteBucketTagging", BUCKET, "DELETE", "tagging", "s3:PutBucketTagging"),
+    Operation("DeleteBucketWebsite", BUCKET, "DELETE", "website", "s3:DeleteBucketWebsite"),
+    Operation("DeleteObjects", BUCKET, "POST", "delete", "s3:DeleteObject", handler=deletion.delete_objects),
+    Operation("DeletePublicAccessBlock", BUCKET, "DELETE", "publicAccessBlock", "s3:PutBucketPublicAccessBlock"),
+    Operation("GetBucketAbac", BUCKET, "GET", "abac", "s3:GetBucketAbac"),
+    Operation("GetBucketAccelerateConfiguration", BUCKET, "GET", "accelerate", "s3:GetAccelerateConfiguration"),
+    Operation("GetBucketAcl", BUCKET, "GET", "acl", "s3:GetBucketAcl"),
+    Operation("GetBucketAnalyticsConfiguration", BUCKET, "GET", "analytics", "s3:GetAnalyticsConfiguration", parameters=("id",)),
+    Operation("GetBucketCors", BUCKET, "GET", "cors", "s3:GetBucketCORS"),
+    Operation("GetBucketEncryption", BUCKET, "GET", "encryption", "s3:GetEncryptionConfiguration"),
+    Operation("GetBucketIntelligentTieringConfiguration", BUCKET, "GET", "intelligent-tiering", "s3:GetIntelligentTieringConfiguration", parameters=("id",)),
+    Operation("GetBucketInventoryConfiguration", BUCKET, "GET", "inventory", "s3:GetInventoryConfiguration", parameters=("id",)),
+    Operation("GetBucketLifecycleConfiguration", BUCKET, "GET", "lifecycle", "s3:GetLifecycleConfiguration"),
+    Operation("GetBucketLocation", BUCKET, "GET", "location", "s3:GetBucketLocation", handler=buckets.get_bucket_location),
+    Operation("GetBucketLogging", BUCKET, "GET", "logging", "s3:GetBucketLogging"),
+    Operation("GetBucketMetadataConfiguration", BUCKET, "GET", "metadataConfiguration", "s3:GetBucketMetadataConfiguration"),
+    Operation("GetBucketMetadataTableConfiguration", BUCKET, "GET", "metadataTable", "s3:GetBucketMetadataTableConfiguration"),
+    Operation("GetBucketMetricsConfiguration", BUCKET, "GET", "metrics", "s3:GetMetricsConfiguration", parameters=("id",)),
+    Operation("GetBucketNotificationConfiguration", BUCKET, "GET", "notification", "s3:GetBucketNotification"),
+    Operation("GetBucketOwnershipControls", BUCKET, "GET", "ownershipControls", "s3:GetBucketOwnershipControls"),
+    Operation("GetBucketPolicy", BUCKET, "GET", "policy", "s3:GetBucketPolicy"),
+    Operation("GetBucketPolicyStatus", BUCKET, "GET", "policyStatus", "s3:GetBucketPolicyStatus"),
+    Operation("GetBucketReplication", BUCKET, "GET", "replication", "s3:GetReplicationConfiguration"),
+    Operation("GetBucketRequestPayment", BUCKET, "GET", "requestPayment", "s3:GetBucketRequestPayment"),
+    Operation("GetBucketTagging", BUCKET, "GET", "tagging", "s3:GetBucketTagging"),
+    Operation("GetBucketVersioning", BUCKET, "GET", "versioning", "s3:GetBucketVersioning"),
+    Operation("GetBucketWebsite", BUCKET, "GET", "website", "s3:GetBucketWebsite"),
+    Operation("GetObjectLockConfiguration", BUCKET, "GET", "object-lock", "s3:GetBucketObjectLockConfiguration"),
+    Operation("GetPublicAccessBlock", BUCKET, "GET", "publicAccessBlock", "s3:GetBucketPublicAccessBlock"),
+    Operation("HeadBucket", BUCKET, "HEAD", "", "s3:ListBucket", handler=buckets.head_bucket),
+    Operation("ListBucketAnalyticsConfigurations", BUCKET, "GET", "analytics", "s3:GetAnalyticsConfiguration"),
+    Operation("ListBucketIntelligentTieringConfigurations", BUCKET, "GET", "intelligent-tiering", "s3:GetIntelligentTieringConfiguration"),
+    Operation("ListBucketInventoryConfigurations", BUCKET, "GET", "inventory", "s3:GetInventoryConfiguration"),
+    Operation("ListBucketMetricsConfigurations", BUCKET, "GET", "metrics", "s3:GetMetricsConfiguration"),
+    Operation("ListMultipartUploads", BUCKET, "GET", "uploads", "s3:ListBucketMultipartUploads", handler=multipart.list_multipart_uploads),
+    Operation("ListObjectVersions", BUCKET, "GET", "versions", "s3:ListBucketVersions", handler=listing.list_object_versions),
+    Operation("ListObjects", BUCKET, "GET", "", "s3:ListBucket", handler=listing.list_objects),
+    Operation("ListObjectsV2", BUCKET, "GET", "", "s3:ListBucket", parameters=("list-type",), handler=listing.list_objects_v2),
+    Operation("PutBucketAbac", BUCKET, "PUT", "abac", "s3:PutBucketAbac"),
+    Operation("PutBucketAccelerateConfiguration", BUCKET, "PUT", "accelerate", "s3:PutAccelerateConfiguration"),
+    Operation("PutBucketAcl", BUCKET, "PUT", "acl", "s3:PutBucketAcl"),
+    Operation("PutBucketAnalyticsConfiguration", BUCKET, "PUT", "analytics", "s3:PutAnalyticsConfiguration", parameters=("id",)),
+    Operation("PutBucketCors", BUCKET, "PUT", "cors", "s3:PutBucketCORS"),
+    Operation("PutBucketEncryption", BUCKET, "PUT", "encryption", "s3:PutEncryptionConfiguration"),
+    Operation("PutBucketIntelligentTieringConfiguration", BUCKET, "PUT", "intelligent-tiering", "s3:PutIntelligentTieringConfiguration", parameters=("id",)),
+    Operation("PutBucketInventoryConfiguration", BUCKET, "PUT", "inventory", "s3:PutInventoryConfiguration", parameters=("id",)),
+    Operation("PutBucketLifecycleConfiguration", BUCKET, "PUT", "lifecycle", "s3:PutLifecycleConfiguration"),
+    Operation("PutBucketLogging", BUCKET, "PUT", "logging", "s3:PutBucketLogging"),
+    Operation("PutBucketMetricsConfiguration", BUCKET, "PUT", "metrics", "s3:PutMetricsConfiguration", parameters=("id",)),
+    Operation("PutBucketNotificationConfiguration", BUCKET, "PUT", "notification", "s3:PutBucketNotification"),
+    Operation("PutBucketOwnershipControls", BUCKET, "PUT", "ownershipControls", "s3:PutBucketOwnershipControls"),
+    Operation("PutBucketPolicy", BUCKET, "PUT", "policy", "s3:PutBucketPolicy"),
+    Operation("PutBucketReplication", BUCKET, "PUT", "replication", "s3:PutReplicationConfiguration"),
+    Operation("PutBucketRequestPayment", BUCKET, "PUT", "requestPayment", "s3:PutBucketRequestPayment"),
+    Operation("PutBucketTagging", BUCKET, "PUT", "tagging", "s3:PutBucketTagging"),
+    Operation("PutBucketVersioning", BUCKET, "PUT", "versioning", "s3:PutBucketVersioning"),
+    Operation("PutBucketWebsite", BUCKET, "PUT", "website", "s3:PutBucketWebsite"),
+    Operation("PutObjectLockConfiguration", BUCKET, "PUT", "object-lock", "s3:PutBucketObjectLockConfiguration"),
+    Operation("PutPublicAccessBlock", BUCKET, "PUT", "publicAccessBlock", "s3:PutBucketPublicAccessBlock"),
+    Operation("UpdateBucketMetadataAnnotationTableConfiguration", BUCKET, "PUT", "metadataAnnotationTable", "s3:UpdateBucketMetadataAnnotationTableConfiguration"),
+    Operation("UpdateBucketMetadataInventoryTableConfiguration", BUCKET, "PUT", "metadataInventoryTable", "s3:UpdateBucketMetadataInventoryTableConfiguration"),
+    Operation("UpdateBucketMetadataJournalTableConfiguration", BUCKET, "PUT", "metadataJournalTable", "s3:UpdateBucketMetadataJournalTableConfiguration"),
+    Operation("AbortMultipartUpload", OBJECT, "DELETE", "", "s3:AbortMultipartUpload", parameters=("uploadId",), handler=multipart.abort_multipart_upload),
+    Operation("CompleteMultipartUpload", OBJECT, "POST", "", "s3:PutObject", parameters=("uploadId",), handler=multipart.complete_multipart_upload),
+    Operation("CopyObject", OBJECT, "PUT", "", "s3:PutObject", copies=True, handler=copying.copy_object),
+    Operation("CreateMultipartUpload", OBJECT, "POST", "uploads", "s3:PutObject", handler=multipart.create_multipart_upload),
+    Operation("DeleteObject", OBJECT, "DELETE", "", "s3:DeleteObject", handler=deletion.delete_object),
+    Operation("DeleteObjectAnnotation", OBJECT, "DELETE", "annotation", "s3:DeleteObjectAnnotation", parameters=("annotationName",)),
+    Operation("DeleteObjectTagging", OBJECT, "DELETE", "tagging", "s3:DeleteObjectTagging"),
+    Operation("GetObject", OBJECT, "GET", "", "s3:GetObject", handler=objects.get_object),
+    Operation("GetObjectAcl", OBJECT, "GET", "acl", "s3:GetObjectAcl"),
+    Operation("GetObjectAnnotation", OBJECT, "GET", "annotation", "s3:GetObjectAnnotation", parameters=("annotationName",)),
+    Operation("GetObjectAttributes", OBJECT, "GET", "attributes", "s3:GetObjectAttributes"),
+    Operation("GetObjectLegalHold", OBJECT, "GET", "legal-hold", "s3:GetObjectLegalHold"),
+    Operation("GetObjectRetention", OBJECT, "GET", "retention", "s3:GetObjectRetention"),
+    Operation("GetObjectTagging", OBJECT, "GET", "tagging", "s3:GetObjectTagging"),
+    Operation("GetObjectTorrent", OBJECT, "GET", "torrent", "s3:GetObjectTorrent"),
+    Operation("HeadObject", OBJECT, "HEAD", "", "s3:GetObject", handler=objects.head_object),
+    Operation("ListObjectAnnotations", OBJECT, "GET", "annotation", "s3:ListObjectAnnotations"),
+    Operation("ListParts", OBJECT, "GET", "", "s3:ListMultipartUploadParts", parameters=("uploadId",), handler=multipart.list_parts),
+    Operation("PutObject", OBJECT, "PUT", "", "s3:PutObject", handler=objects.put_object),
+    Operation("PutObjectAcl", OBJECT, "PUT", "acl", "s3:PutObjectAcl"),
+    Operation("PutObjectAnnotation", OBJECT, "PUT", "annotation", "s3:PutObjectAnnotation", parameters=("annotationName",)),
+    Operation("PutObjectLegalHold", OBJECT, "PUT", "legal-hold", "s3:PutObjectLegalHold"),
+    Operation("PutObjectRetention", OBJECT, "PUT", "retention", "s3:PutObjectRetention"),
+    Operation("PutObjectTagging", OBJECT, "PUT", "tagging", "s3:PutObjectTagging"),
+    Operation("RenameObject", OBJECT, "PUT", "renameObject", "s3:PutObject"),
+    Operation("RestoreObject", OBJECT, "POST", "restore", "s3:RestoreObject"),
+    Operation("SelectObjectContent", OBJECT, "POST", "select", "s3:GetObject"),
+    Operation("UpdateObjectEncryption", OBJECT, "PUT", "encryption", "s3:UpdateObjectEncryption"),
+    Operation("UploadPart", OBJECT, "PUT", "", "s3:PutObject", parameters=("partNumber", "uploadId"), handler=multipart.upload_part),
+    Operation("UploadPartCopy", OBJECT, "PUT", "", "s3:PutObject", parameters=("partNumber", "uploadId"), copies=True, handler=copying.upload_part_copy),
+)
+# fmt: on

@@ -1,0 +1,38 @@
+"""The header ``x-amz-copy-source`` (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html)."""
+
+from __future__ import annotations
+
+import attrs
+
+from twisted_s3.errors import S3Error
+from twisted_s3.protocol.names import decode_key
+
+
+@attrs.frozen
+class CopySource:
+    """What is to be copied."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+
+
+def parse_copy_source(value: str) -> CopySource:
+    """Read ``[/]bucket/key[?versionId=id]``, URL-encoded or not.
+
+    :raise S3Error: ``InvalidArgument``.
+    """
+    path, mark, query = value.rpartition("?versionId=")
+    if not mark:
+        path, query = value, ""
+    try:
+        bucket, slash, key = decode_key(path.encode("latin-1")).removeprefix("/").partition("/")
+    except S3Error:
+        bucket = slash = key = ""
+    if not (bucket and slash and key):
+        raise S3Error(
+            "InvalidArgument",
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+            {"ArgumentName": "x-amz-copy-source", "ArgumentValue": value},
+        )
+    return CopySource(bucket, key, query if mark else None)

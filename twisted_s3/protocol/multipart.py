@@ -1,0 +1,115 @@
+"""The arithmetic of multipart uploads: what an object made of parts is called, and what its checksum is.
+
+"Uploading and copying objects using multipart upload" and "Checking object integrity" in the Amazon S3 User Guide.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from twisted_s3.errors import S3Error
+from twisted_s3.model import COMPOSITE, FULL_OBJECT, Part
+from twisted_s3.protocol import checksums
+from twisted_s3.protocol.head import RequestHead
+from twisted_s3.protocol.requestdocs import CompletedPart
+
+MAX_PARTS = 10_000
+
+_FULL_ONLY = ("CRC64NVME",)
+_COMPOSITE_ONLY = ("SHA1", "SHA256")
+
+
+def part_number(text: str | None) -> int:
+    """Read ``partNumber``. :raise S3Error: ``InvalidArgument``."""
+    if text is None or not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MAX_PARTS):
+        raise S3Error(
+            "InvalidArgument",
+            f"Part number must be an integer between 1 and {MAX_PARTS}, inclusive",
+            {"ArgumentName": "partNumber", "ArgumentValue": text or ""},
+        )
+    return int(text)
+
+
+def declared_checksum(head: RequestHead) -> tuple[str, str]:
+    """The checksum algorithm and type that CreateMultipartUpload asks for, both "" if it does not.
+
+    :raise S3Error: ``InvalidRequest`` for an unknown algorithm, or a type that it does not have.
+    """
+    algorithm = (head.header("x-amz-checksum-algorithm") or "").upper()
+    kind = (head.header("x-amz-checksum-type") or "").upper()
+    if not algorithm:
+        if kind:
+            raise S3Error(
+                "InvalidRequest",
+                "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
+            )
+        return "", ""
+    if algorithm not in checksums.ALGORITHMS:
+        raise S3Error(
+            "InvalidRequest",
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
+            f"[{', '.join(checksums.ALGORITHMS)}]",
+        )
+    if not kind:
+        return algorithm, FULL_OBJECT if algorithm in _FULL_ONLY else COMPOSITE
+    fits = kind != (COMPOSITE if algorithm in _FULL_ONLY else FULL_OBJECT if algorithm in _COMPOSITE_ONLY else "")
+    if kind not in (COMPOSITE, FULL_OBJECT) or not fits:
+        raise S3Error(
+            "InvalidRequest",
+            f"The {kind} checksum type cannot be used with the {algorithm.lower()} checksum algorithm.",
+        )
+    return algorithm, kind
+
+
+def chosen_parts(wanted: Sequence[CompletedPart], stored: Sequence[Part], least: int) -> Sequence[Part]:
+    """The stored parts that CompleteMultipartUpload names.
+
+    :param least: bytes that every part but the last must have.
+    :raise S3Error: ``InvalidPartOrder``, ``InvalidPart``, ``EntityTooSmall``.
+    """
+    by_number: Mapping[int, Part] = {part.number: part for part in stored}
+    chosen: list[Part] = []
+    for claim in wanted:
+        if chosen and claim.number <= chosen[-1].number:
+            raise S3Error("InvalidPartOrder")
+        part = by_number.get(claim.number)
+        if part is None or part.etag != claim.etag or not _agrees(claim, part):
+            raise S3Error("InvalidPart", elements={"PartNumber": str(claim.number), "ETag": claim.etag})
+        chosen.append(part)
+    for part in chosen[:-1]:
+        if part.size < least:
+            raise S3Error(
+                "EntityTooSmall",
+                elements={
+                    "ProposedSize": str(part.size),
+                    "MinSizeAllowed": str(least),
+                    "PartNumber": str(part.number),
+                    "ETag": part.etag,
+                },
+            )
+    return chosen
+
+
+def _agrees(claim: CompletedPart, part: Part) -> bool:
+    return all(part.checksums.get(algorithm) == value for algorithm, value in claim.checksums.items())
+
+
+def object_etag(parts: Sequence[Part]) -> str:
+    """The ETag of the object: the MD5 of its parts' MD5s, and their number."""
+    digests = b"".join(bytes.fromhex(part.etag) for part in parts)
+    return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"
+
+
+def object_checksum(parts: Sequence[Part], algorithm: str, kind: str) -> str:
+    """The checksum of the object out of those of its parts, no byte read again.
+
+    :param kind: ``COMPOSITE`` or ``FULL_OBJECT``.
+    """
+    values = [part.checksums[algorithm] for part in parts]
+    if kind == COMPOSITE:
+        return checksums.composite(algorithm, values)
+    total = values[0]
+    for part, value in zip(parts[1:], values[1:], strict=True):
+        total = checksums.combine(algorithm, total, value, part.size)
+    return total

@@ -1,0 +1,97 @@
+"""The gate that every request passes: which operation, who asks, may they. Only then does the operation run.
+
+Nothing of the body is read here, so ``100 Continue`` is not sent before the gate is passed.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import IBody
+from twisted_s3.model import Bucket, User
+from twisted_s3.operations.call import Answer, Call, Services
+from twisted_s3.operations.dispatch import find_operation
+from twisted_s3.operations.table import BUCKET, OBJECT, SERVICE, Operation
+from twisted_s3.protocol.authentication import Authenticator, Verified
+from twisted_s3.protocol.head import RequestHead
+from twisted_s3.protocol.names import check_bucket_name, check_key, decode_key
+
+
+@attrs.frozen
+class Target:
+    """What a path names, its bytes as sent. ``bucket`` and ``key`` are empty where it names none.
+
+    :ivar virtual: whether the bucket's name came from the host.
+    """
+
+    bucket: bytes = b""
+    key: bytes = b""
+    virtual: bool = False
+
+    @property
+    def level(self) -> str:
+        """``service``, ``bucket`` or ``object``."""
+        if not self.bucket:
+            return SERVICE
+        return OBJECT if self.key else BUCKET
+
+
+@attrs.define
+class Passage:
+    """What became known of a request on its way, for the access log."""
+
+    operation: str = "-"
+    bucket: str = ""
+    key: str = ""
+    user: User | None = None
+
+
+@attrs.frozen
+class Gate:
+    """Lets requests through to their operations."""
+
+    services: Services
+    authenticator: Authenticator
+
+    async def answer(self, head: RequestHead, target: Target, body: IBody, passage: Passage) -> Answer:
+        """Run the operation that a request means, if its sender may.
+
+        :raise S3Error: the refusal, of the gate or of the operation.
+        """
+        passage.bucket = _text(target.bucket)
+        passage.key = decode_key(target.key) if target.key else ""
+        operation = find_operation(target.level, head)
+        passage.operation = operation.name
+        verified = await self._authenticate(head, target)
+        user = passage.user = None if verified is None else verified.user
+        if verified is not None and verified.implied:
+            head = attrs.evolve(head, headers={**head.headers, **{n: [v] for n, v in verified.implied.items()}})
+        if operation.handler is None:
+            raise S3Error("NotImplemented", elements={"Header": operation.subresource or operation.name})
+        if passage.key:
+            check_key(passage.key)
+        bucket = await self._bucket(operation, passage.bucket)
+        self.services.authorizer.authorize(user, operation.action, bucket, passage.key or None)
+        call = Call(self.services, head, body, verified, user, passage.bucket, passage.key, bucket)
+        return await operation.handler(call)
+
+    async def _authenticate(self, head: RequestHead, target: Target) -> Verified | None:
+        claim = self.authenticator.claim(head)
+        if claim is None:
+            return None
+        user = await self.services.credentials.get_user(claim.access_key)
+        if user is None:
+            raise S3Error("InvalidAccessKeyId", elements={"AWSAccessKeyId": claim.access_key})
+        virtual = _text(target.bucket) if target.virtual else None
+        return self.authenticator.verify(claim, head, user, self.services.clock.seconds(), virtual)
+
+    async def _bucket(self, operation: Operation, name: str) -> Bucket | None:
+        if not name or operation.creates:
+            return None
+        check_bucket_name(name)
+        return await self.services.store.get_bucket(name)
+
+
+def _text(raw: bytes) -> str:
+    return decode_key(raw) if raw else ""

@@ -1,0 +1,101 @@
+"""From an answer to bytes on the connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from twisted.web.http import datetimeToString
+from twisted.web.http_headers import Headers
+
+from twisted_s3.errors import S3Error
+from twisted_s3.operations.call import Answer
+from twisted_s3.protocol.xmldocs import error_document
+from twisted_s3.web.downloads import send_download
+
+if TYPE_CHECKING:
+    from twisted.web.server import Request
+
+SERVER = "twisted-s3"
+
+
+def error_answer(error: S3Error, resource: str, request_id: str, host_id: str) -> Answer:
+    """The answer that an error becomes. 304 has neither body nor type."""
+    headers = tuple(error.headers.items())
+    if error.status == 304:
+        return Answer(304, headers)
+    body = error_document(error, resource, request_id, host_id)
+    return Answer(error.status, (*headers, ("Content-Type", "application/xml")), body)
+
+
+def raw_error(error: S3Error, request_id: str, host_id: str) -> bytes:
+    """A whole response for what was not a request: it has no resource, and nothing can follow it."""
+    answer = error_answer(error, "", request_id, host_id)
+    lines = [
+        f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
+        f"x-amz-request-id: {request_id}",
+        f"x-amz-id-2: {host_id}",
+        f"Server: {SERVER}",
+        f"Date: {datetimeToString().decode('ascii')}",
+        f"Content-Length: {len(answer.body)}",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in answer.headers),
+    ]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + answer.body
+
+
+class AnswerHeaders(Headers):
+    """Response headers that go out as they are written: clients show the names of ``x-amz-meta-*`` to people.
+
+    What `twisted.web` itself sets comes on top.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        super().__init__()
+        self._pairs = [(name.encode("ascii"), value.encode("latin-1")) for name, value in pairs]
+        self._names = {name.lower() for name, _ in self._pairs}
+
+    def getRawHeaders(self, name: Any, default: Any = None) -> Any:
+        """The values of a header."""
+        wanted = (name if isinstance(name, bytes) else name.encode("ascii")).lower()
+        if wanted in self._names:
+            return [value for other, value in self._pairs if other.lower() == wanted]
+        return super().getRawHeaders(name, default)
+
+    def getAllRawHeaders(self) -> Iterator[tuple[bytes, Sequence[bytes]]]:
+        """All headers, ours as they were given."""
+        yield from super().getAllRawHeaders()
+        for name, value in self._pairs:
+            yield name, (value,)
+
+
+async def render(request: Request, answer: Answer, request_id: str, host_id: str) -> None:
+    """Write an answer and finish the request.
+
+    :raise ClientGone: when the client left before its end.
+    """
+    pairs = [
+        ("Server", SERVER),
+        ("Date", datetimeToString().decode("ascii")),
+        ("x-amz-request-id", request_id),
+        ("x-amz-id-2", host_id),
+        *answer.headers,
+    ]
+    if answer.download is None and answer.status not in (204, 304) and not _has_length(answer):
+        pairs.append(("Content-Length", str(len(answer.body))))
+    connection = request.responseHeaders.getRawHeaders(b"Connection")
+    if connection:
+        pairs.append(("Connection", connection[0].decode("ascii")))
+    request.setResponseCode(answer.status)
+    request.responseHeaders = AnswerHeaders(pairs)
+    if answer.download is not None:
+        await send_download(request, answer.download)
+    else:
+        request.write(b"" if request.method == b"HEAD" else answer.body)
+    if not request._disconnected:
+        request.finish()
+
+
+def _has_length(answer: Answer) -> bool:
+    return any(name == "Content-Length" for name, _ in answer.headers)

@@ -1,0 +1,212 @@
+"""The resource tree: service, bucket, key. It can hang anywhere in a ``twisted.web`` site."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from itertools import count
+from secrets import token_bytes, token_hex
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from twisted_s3.errors import S3Error
+from twisted_s3.operations.call import Answer
+from twisted_s3.protocol.head import RequestHead
+from twisted_s3.protocol.names import bucket_of_host
+from twisted_s3.web.bodies import ClientGone, NoBody, RequestBody, SpooledBody
+from twisted_s3.web.gate import Gate, Passage, Target
+from twisted_s3.web.render import error_answer, render
+
+_log = Logger()
+
+Body = RequestBody | SpooledBody | NoBody
+
+
+class RequestIds:
+    """Ids that name a request (``x-amz-request-id``) and this server (``x-amz-id-2``) in answers and logs."""
+
+    def __init__(self) -> None:
+        self.host_id = b64encode(token_bytes(33)).decode("ascii")
+        self._prefix = token_hex(4).upper()
+        self._count = count(1)
+
+    def new(self) -> str:
+        """The id of another request: 16 characters."""
+        return f"{self._prefix}{next(self._count) & 0xFFFFFFFF:08X}"
+
+
+@attrs.frozen
+class Finished:
+    """A request that was answered, or whose client left, for whoever keeps a log.
+
+    :ivar status: None when the client left before an answer began.
+    :ivar sent: bytes of the answer's body.
+    :ivar received: bytes of the request's body as sent.
+    :ivar seconds: from the end of the head to the end of the answer.
+    """
+
+    passage: Passage
+    head: RequestHead
+    request_id: str
+    remote: str
+    status: int | None
+    sent: int
+    received: int
+    seconds: float
+    error: str = ""
+
+
+class S3Resource(Resource):
+    """The service: its children are buckets, or keys where a bucket's name is the host's.
+
+    :param gate: what lets requests through.
+    :param domains: host names below which a label is a bucket (virtual-hosted style).
+    :param ids: where request ids come from.
+    :param drain_bytes: how much of an unwanted body is read to keep the connection.
+    :param finished: called for every request at its end.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        domains: Sequence[str] = (),
+        ids: RequestIds | None = None,
+        drain_bytes: int = 1 << 20,
+        finished: Callable[[Finished], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self._gate = gate
+        self._domains = tuple(domains)
+        self._ids = ids if ids is not None else RequestIds()
+        self._drain_bytes = drain_bytes
+        self._finished = finished
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        """The bucket or the key that the request's path names, whatever ``twisted.web`` made of the path."""
+        return TargetResource(self, self._target(request, len(request.prepath) - 1))
+
+    def render(self, request: Request) -> int:
+        """Answer a request for the service itself."""
+        return self.serve(request, self._target(request, len(request.prepath)))
+
+    def _target(self, request: Request, depth: int) -> Target:
+        """Cut the raw path, of which the first ``depth`` segments lead here."""
+        rest = request.path
+        for _ in range(depth):
+            _, _, rest = rest[1:].partition(b"/")
+            rest = b"/" + rest
+        rest = rest[1:]
+        bucket = self._virtual_bucket(request)
+        if bucket:
+            return Target(bucket.encode("utf-8"), rest, virtual=True)
+        name, _, key = rest.partition(b"/")
+        return Target(name, key)
+
+    def _virtual_bucket(self, request: Request) -> str | None:
+        if not self._domains:
+            return None
+        host = request.requestHeaders.getRawHeaders(b"Host")
+        return bucket_of_host(host[0].decode("latin-1"), self._domains) if host else None
+
+    def serve(self, request: Request, target: Target) -> int:
+        """Answer a request for ``target``."""
+        Deferred.fromCoroutine(self._serve(request, target))
+        return int(NOT_DONE_YET)
+
+    async def _serve(self, request: Request, target: Target) -> None:
+        clock = self._gate.services.clock
+        began = clock.seconds()
+        request_id = self._ids.new()
+        body = _body_of(request)
+        head = head_of(request)
+        passage = Passage()
+        error = ""
+        try:
+            try:
+                answer = await self._gate.answer(head, target, body, passage)
+            except S3Error as refusal:
+                error = refusal.code
+                answer = self._error_answer(refusal, request, request_id)
+            except ClientGone:
+                raise
+            except Exception:
+                _log.failure("{operation} failed", operation=passage.operation, request_id=request_id)
+                error = "InternalError"
+                answer = self._error_answer(S3Error("InternalError"), request, request_id)
+            await self._send(request, answer, body, request_id)
+        except ClientGone:
+            error = error or "ClientGone"
+        if self._finished is not None:
+            self._finished(
+                Finished(
+                    passage,
+                    head,
+                    request_id,
+                    getattr(request.client, "host", "") or "",
+                    request.code if request.startedWriting else None,
+                    request.sentLength,
+                    body.received,
+                    clock.seconds() - began,
+                    error,
+                )
+            )
+
+    async def _send(
+        self, request: Request, answer: Answer, body: RequestBody | SpooledBody | NoBody, request_id: str
+    ) -> None:
+        """Send an answer; first get a body that nobody wanted out of the way, or see that the connection ends."""
+        try:
+            if not body.complete and not await body.drain(self._drain_bytes):
+                request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+                request.channel.persistent = False
+            if request._disconnected:
+                raise ClientGone
+        except BaseException:
+            if answer.download is not None:
+                answer.download.opened.close()
+            raise
+        await render(request, answer, request_id, self._ids.host_id)
+
+    def _error_answer(self, error: S3Error, request: Request, request_id: str) -> Answer:
+        resource = request.path.decode("latin-1")
+        return error_answer(error, resource, request_id, self._ids.host_id)
+
+
+class TargetResource(Resource):
+    """A bucket or a key, at the end of the path."""
+
+    isLeaf = True
+
+    def __init__(self, service: S3Resource, target: Target) -> None:
+        super().__init__()
+        self._service = service
+        self._target = target
+
+    def render(self, request: Request) -> int:
+        """Answer, whatever the method."""
+        return self._service.serve(request, self._target)
+
+
+def head_of(request: Request) -> RequestHead:
+    """The head of a ``twisted.web`` request."""
+    query = request.uri.partition(b"?")[2]
+    headers = {
+        name.decode("latin-1").lower(): [value.decode("latin-1") for value in values]
+        for name, values in request.requestHeaders.getAllRawHeaders()
+    }
+    return RequestHead(request.method.decode("latin-1"), request.path, query, headers, request.isSecure())
+
+
+def _body_of(request: Request) -> Body:
+    body = getattr(request, "body", None)
+    if body is not None:
+        return body  # type: ignore[no-any-return]
+    content = request.content
+    content.seek(0, 2)
+    length = content.tell()
+    content.seek(0)
+    return SpooledBody(content, length)

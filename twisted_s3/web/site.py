@@ -1,0 +1,69 @@
+"""The protocol factory of an S3 endpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.web import server
+
+from twisted_s3.web.channel import S3Channel
+from twisted_s3.web.limits import HTTPLimits
+from twisted_s3.web.request import S3Request
+from twisted_s3.web.resources import RequestIds, S3Resource
+
+
+class S3Site(server.Site):
+    """Serves a resource tree over streaming connections.
+
+    :param resource: the root of the tree.
+    :param ids: where request ids come from.
+    :param limits: what bounds a connection.
+    """
+
+    protocol = S3Channel
+
+    def __init__(self, resource: S3Resource, ids: RequestIds, limits: HTTPLimits, reactor: IReactorTime) -> None:
+        super().__init__(resource, requestFactory=S3Request, reactor=reactor)
+        self.limits = limits
+        self.host_id = ids.host_id
+        self.new_request_id = ids.new
+        self._channels: set[S3Channel] = set()
+        self._drained: Deferred[None] | None = None
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """A channel within the limits; one that only refuses when there are too many or the site is closing."""
+        channel = super().buildProtocol(addr)
+        channel.limits = self.limits
+        channel.refused = len(self._channels) >= self.limits.connections or self._drained is not None
+        self._channels.add(channel)
+        return channel
+
+    def connection_lost(self, channel: S3Channel) -> None:
+        """A channel has gone."""
+        self._channels.discard(channel)
+        self._check_drained()
+
+    def drain(self, grace: float) -> Deferred[None]:
+        """Let running requests finish for up to ``grace`` seconds, then end their connections.
+
+        Idle connections are closed at once. Fires when no connection is left.
+        """
+        drained = self._drained = Deferred()
+        timer = self.reactor.callLater(grace, self._abort)
+        for channel in list(self._channels):
+            channel.finish()
+        self._check_drained()
+        return drained.addBoth(lambda _: timer.cancel() if timer.active() else None)
+
+    def _abort(self) -> None:
+        for channel in list(self._channels):
+            channel.forceAbortClient()
+
+    def _check_drained(self) -> None:
+        if self._drained is not None and not self._channels and not self._drained.called:
+            self._drained.callback(None)
+
+    def log(self, request: Any) -> None:
+        """Nothing: the access log is kept by the resource, which knows the operation."""
