@@ -51,7 +51,7 @@ def _matches(line: str, pattern: str) -> bool:
     return fnmatchcase(line, literal.replace("...", "*"))
 
 
-def tested_steps(page: str) -> Sequence[Step]:
+def steps_of(page: str) -> Sequence[Step]:
     """The commands in the ``console`` blocks of a page that have ``:class: tested``.
 
     A command follows ``$``, goes on after ``>``, and its output follows without either.
@@ -192,7 +192,7 @@ class TutorialTests(SynchronousTestCase):
         self.assertEqual(set(server.announced), {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"})
         shell = Shell(here, environ | server.announced)
         self.addCleanup(shell.close)
-        steps = tested_steps((DOCS / "tutorial.rst").read_text())
+        steps = steps_of((DOCS / "tutorial.rst").read_text())
         self.assertGreaterEqual(len(steps), 8)
         for step in steps:
             status, printed = shell.run(step.command.replace(PUBLISHED_ENDPOINT, server.endpoint))
@@ -224,11 +224,11 @@ More text.
 
     def test_steps(self) -> None:
         """Marked blocks give their commands, continued lines and outputs; other blocks nothing."""
-        self.assertEqual(tested_steps(self.PAGE), [Step("first 'a' \\\n  b", "says ... [x]\n"), Step("second")])
+        self.assertEqual(steps_of(self.PAGE), [Step("first 'a' \\\n  b", "says ... [x]\n"), Step("second")])
 
     def test_agrees(self) -> None:
         """``...`` stands for anything, and nothing else does."""
-        step = tested_steps(self.PAGE)[0]
+        step = steps_of(self.PAGE)[0]
         self.assertTrue(step.agrees("says this and that [x]\n"))
         self.assertFalse(step.agrees("says this and that x\n"))
         self.assertFalse(step.agrees("says this [x]\nand more\n"))
