@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from xml.etree import ElementTree
 
 import botocore.session
@@ -160,8 +160,8 @@ class BucketTests(DocumentTestCase):
 
 
 class ListObjectsTests(DocumentTestCase):
-    ENTRY = {"LastModified": SHOWN, "ETag": f'"{ETAG}"', "Size": 7, "StorageClass": "STANDARD"}
-    PERSON = {"ID": "f" * 64, "DisplayName": "Ann"}
+    ENTRY: ClassVar = {"LastModified": SHOWN, "ETag": f'"{ETAG}"', "Size": 7, "StorageClass": "STANDARD"}
+    PERSON: ClassVar = {"ID": "f" * 64, "DisplayName": "Ann"}
 
     def test_v1(self) -> None:
         page = Page(ODD_KEYS, ("p<q/",), True, "p<q/", "x")
@@ -305,7 +305,7 @@ class ListObjectsTests(DocumentTestCase):
 
 
 class ResultTests(DocumentTestCase):
-    CHECKSUMS = {"CRC64NVME": "AAAAAAAAAAA=", "SHA1": "x"}
+    CHECKSUMS: ClassVar = {"CRC64NVME": "AAAAAAAAAAA=", "SHA1": "x"}
 
     def test_copy_object(self) -> None:
         body = copy_object_result(version("a", checksums=self.CHECKSUMS, checksum_type=FULL_OBJECT))

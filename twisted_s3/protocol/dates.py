@@ -16,6 +16,8 @@ _MONTH_NUMBERS = {name.lower(): number for number, name in enumerate(_MONTHS, 1)
 # Files made by hand may carry any mtime; the formats hold the years 1 to 9999.
 _FIRST, _LAST = -62135596800, 253402300799
 
+_ISO8601 = "%04d-%02d-%02dT%02d:%02d:%02d.000Z"
+
 _CLOCK = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
 _ZONE = r"(?:GMT|UTC)"
 _HTTP_DATES = tuple(
@@ -33,7 +35,8 @@ _BASIC = re.compile(
 
 def whole_seconds(time: float) -> int:
     """A time in the precision in which S3 shows and compares it: cut off to whole seconds."""
-    return min(max(int(time // 1), _FIRST), _LAST)
+    seconds = int(time // 1)
+    return seconds if _FIRST <= seconds <= _LAST else min(max(seconds, _FIRST), _LAST)
 
 
 def format_http_date(time: float) -> str:
@@ -47,8 +50,8 @@ def format_iso8601(time: float) -> str:
 
     So a listing and the ``Last-Modified`` header of one object name the same moment.
     """
-    year, month, day, hour, minute, second, _, _, _ = gmtime(whole_seconds(time))
-    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000Z"
+    # The quickest way there is: a page of a listing has a thousand of these.
+    return _ISO8601 % gmtime(whole_seconds(time))[:6]
 
 
 def parse_http_date(text: str) -> float | None:

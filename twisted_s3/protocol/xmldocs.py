@@ -358,7 +358,7 @@ def _truncated(truncated: bool) -> str:
 
 
 def _etag(etag: str) -> str:
-    return f"<ETag>&quot;{escape(etag)}&quot;</ETag>"
+    return f"<ETag>&quot;{_SPECIAL.sub(_reference, etag)}&quot;</ETag>"
 
 
 def _modified(time: float, etag: str) -> str:
