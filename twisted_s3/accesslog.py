@@ -34,25 +34,27 @@ class AccessEntry:
     :ivar operation: as AWS names it (``GetObject``), "" when the request named none.
     :ivar bucket: None when the request names none.
     :ivar key: None when the request names none.
-    :ivar status: HTTP status of the answer.
+    :ivar status: HTTP status of the answer, None when the client left before it.
     :ivar bytes_sent: of the answer's body.
     :ivar bytes_received: of the request's body, as sent.
     :ivar milliseconds: from the end of the headers to the end of the answer.
     :ivar requester: access key, None for nobody.
     :ivar remote: address of the client.
+    :ivar error: the S3 error code of a refusal, else None.
     """
 
     time: float
     operation: str
     bucket: str | None
     key: str | None
-    status: int
+    status: int | None
     bytes_sent: int
     bytes_received: int
     milliseconds: float
     requester: str | None
     remote: str
     request_id: str
+    error: str | None = None
 
     def fields(self) -> Mapping[str, str | int | float | None]:
         """Names and values, as they stand in a JSON line."""
@@ -68,13 +70,14 @@ class AccessEntry:
         )
 
 
+_log = Logger(namespace=NAMESPACE)
+
+
 class AccessLog:
     """Where the web layer records its requests.
 
     :ivar enabled: whether anything is recorded; ask before making an entry.
     """
-
-    _log = Logger(namespace=NAMESPACE)
 
     def __init__(self, enabled: bool = True) -> None:
         self.enabled = enabled
@@ -82,4 +85,4 @@ class AccessLog:
     def record(self, entry: AccessEntry) -> None:
         """Log one request. Formats nothing: that is for who observes the log."""
         if self.enabled:
-            self._log.info("{access}", access=entry)
+            _log.info("{access}", access=entry)

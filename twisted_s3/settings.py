@@ -99,6 +99,13 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _positive(text: str) -> float:
+    value = _seconds(text)
+    if not value:
+        raise ValueError("must be more than 0 seconds")
+    return value
+
+
 def _choice(values: Sequence[str]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in values:
@@ -132,6 +139,7 @@ ENDPOINT = Kind("ENDPOINT", _name)
 PORT = Kind("PORT", _whole(0, 65535, "a port number"), (int,))
 SIZE = Kind("BYTES", _whole(0, 2**53), (int,))
 SECONDS = Kind("SECONDS", _seconds, (int, float))
+TIMEOUT = Kind("SECONDS", _positive, (int, float))
 SWITCH = Kind("BOOL", _switch, (bool,))
 
 
@@ -235,11 +243,13 @@ class Settings:
     access_log: bool = _setting(SWITCH, True, "log one line for every request")
     log_format: str = _setting(_one_of(LOG_FORMATS), "text", "format of all log lines")
     log_level: str = _setting(_one_of(LOG_LEVELS), "info", "least severe level that is logged")
-    max_header_bytes: int = _setting(_count(1024, 2**20), 65536, "bytes of all headers of a request")
-    max_headers: int = _setting(_count(10, 10000), 500, "number of headers of a request")
-    header_timeout: float = _setting(SECONDS, 30.0, "time for all headers of a request to arrive; 0: no limit")
-    idle_timeout: float = _setting(SECONDS, 60.0, "time that a connection may stand still; 0: no limit")
-    max_connections: int = _setting(_count(1, 2**20), 4096, "open connections in each process")
+    max_header_bytes: int = _setting(
+        _count(1024, 2**20), 16384, "bytes of the request line and all headers of a request"
+    )
+    max_headers: int = _setting(_count(10, 10000), 200, "number of headers of a request")
+    header_timeout: float = _setting(TIMEOUT, 30.0, "time for all headers of a request to arrive")
+    idle_timeout: float = _setting(TIMEOUT, 60.0, "time that a connection may stand still")
+    max_connections: int = _setting(_count(1, 2**20), 10000, "open connections in each process")
     drain_limit: int = _setting(SIZE, 2**20, "bytes of a refused body that are read before the answer is sent")
     shutdown_grace: float = _setting(SECONDS, 30.0, "time that running requests get to finish when the server stops")
     disk_threads: int = _setting(_count(1, 256), 8, "threads for the disk in each process")

@@ -1,0 +1,65 @@
+"""Where a server is put together: store, authentication, authorisation and web."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted_s3.access import OwnerAuthorizer
+from twisted_s3.accesslog import AccessEntry, AccessLog
+from twisted_s3.interfaces import ICredentials, IObjectStore
+from twisted_s3.operations.call import Services
+from twisted_s3.protocol.authentication import Authenticator
+from twisted_s3.service import Composition
+from twisted_s3.settings import Settings
+from twisted_s3.storage.filesystem.store import FilesystemStore
+from twisted_s3.web.gate import Gate
+from twisted_s3.web.limits import HTTPLimits
+from twisted_s3.web.resources import Finished, RequestIds, S3Resource
+from twisted_s3.web.site import S3Site
+
+
+def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Composition:
+    """The parts of a server over the data directory of ``settings``."""
+    store = FilesystemStore(
+        settings.data_dir, reactor, durable=settings.durability == "strict", threads=settings.disk_threads
+    )
+    return Composition(store, _site(settings, store, credentials, reactor))
+
+
+def _site(settings: Settings, store: IObjectStore, credentials: ICredentials, reactor: Any) -> S3Site:
+    services = Services(store, credentials, OwnerAuthorizer(), reactor, settings.region)
+    gate = Gate(services, Authenticator(settings.region, settings.allow_sigv2))
+    access_log = AccessLog(settings.access_log)
+
+    def finished(request: Finished) -> None:
+        access_log.record(_entry(request, reactor.seconds()))
+
+    ids = RequestIds()
+    resource = S3Resource(gate, settings.domain, ids, settings.drain_limit, finished if access_log.enabled else None)
+    limits = HTTPLimits(
+        header_bytes=settings.max_header_bytes,
+        header_count=settings.max_headers,
+        header_timeout=settings.header_timeout,
+        idle_timeout=settings.idle_timeout,
+        drain_bytes=settings.drain_limit,
+        connections=settings.max_connections,
+    )
+    return S3Site(resource, ids, limits, reactor)
+
+
+def _entry(request: Finished, now: float) -> AccessEntry:
+    passage = request.passage
+    return AccessEntry(
+        time=now - request.seconds,
+        operation=passage.operation,
+        bucket=passage.bucket or None,
+        key=passage.key or None,
+        status=request.status,
+        bytes_sent=request.sent,
+        bytes_received=request.received,
+        milliseconds=request.seconds * 1000,
+        requester=passage.user.access_key if passage.user else None,
+        remote=request.remote,
+        request_id=request.request_id,
+        error=request.error or None,
+    )

@@ -1,0 +1,76 @@
+"""Removes multipart uploads that nobody finished."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import IObjectStore
+
+
+async def reap_uploads(store: IObjectStore, before: float) -> int:
+    """Abort the uploads of all buckets that were begun before ``before``. Gives how many there were.
+
+    Uploads and buckets that vanish in between are passed over.
+    """
+    reaped = 0
+    for bucket in await store.list_buckets():
+        try:
+            uploads = await store.list_uploads(bucket.name)
+        except S3Error:
+            continue
+        for upload in uploads:
+            if upload.initiated < before:
+                try:
+                    await store.abort_upload(bucket.name, upload.key, upload.id)
+                except S3Error:
+                    continue
+                reaped += 1
+    return reaped
+
+
+class Reaper:
+    """Looks for old uploads again and again.
+
+    :param expiry: age in seconds at which an upload goes; 0 for never.
+    """
+
+    _log = Logger()
+
+    def __init__(self, store: IObjectStore, expiry: float, clock: IReactorTime) -> None:
+        self._store = store
+        self._expiry = expiry
+        self._clock = clock
+        self._loop = LoopingCall(lambda: Deferred.fromCoroutine(self._look()))
+        self._loop.clock = clock
+        self._ended: Deferred[LoopingCall] | None = None
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two looks."""
+        return min(3600.0, max(1.0, self._expiry / 10))
+
+    def start(self) -> None:
+        """Look now, and then at every interval."""
+        if self._expiry > 0:
+            self._ended = self._loop.start(self.interval)
+
+    async def stop(self) -> None:
+        """Look no more; wait for a look that is under way."""
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            self._loop.stop()
+            await ended
+
+    async def _look(self) -> None:
+        try:
+            reaped = await reap_uploads(self._store, self._clock.seconds() - self._expiry)
+        except Exception:
+            # A disk that fails now may work again at the next look.
+            self._log.failure("could not look for old uploads")
+            return
+        if reaped:
+            self._log.info("removed {count} unfinished uploads", count=reaped)
