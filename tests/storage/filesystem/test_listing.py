@@ -304,6 +304,18 @@ class SnapshotTests(WithTree):
         os.rename(os.path.join(self.root, "other"), self.path("d"))
         self.assertEqual(self.keys(), ["d/new"])
 
+    def test_directory_that_is_exchanged_for_one_of_the_same_age(self) -> None:
+        self.put("d/old")
+        self.make(b"other/new")
+        self.settle()
+        self.disk.changed_at_ns = 1
+        for folder in (self.path("d"), os.path.join(self.root, "other")):
+            os.utime(folder, (1, 1))
+        self.assertEqual(self.snapshots.names(b"bucket/d"), ["old"])
+        os.rename(self.path("d"), os.path.join(self.root, "away"))
+        os.rename(os.path.join(self.root, "other"), self.path("d"))
+        self.assertEqual(self.snapshots.names(b"bucket/d"), ["new"])
+
     def test_not_kept_while_times_may_repeat(self) -> None:
         """Within a tick of the kernel's clock a second change leaves the directory's times as they are."""
         self.put("a")
@@ -362,12 +374,14 @@ class SnapshotTests(WithTree):
         self.assertEqual(self.disk.scanned, [b"bucket/b"])
 
     def test_too_large_to_be_kept(self) -> None:
-        self.put("a", "b", "c")
+        self.put("a", "b", "c", "d/x")
         self.settle()
-        self.snapshots = DirectorySnapshots(self.disk, self.clock, limit=3)
-        self.assertEqual((self.keys(), self.keys()), (["a", "b", "c"], ["a", "b", "c"]))
-        self.assertEqual(self.snapshots.size, 0)
-        self.assertEqual(len(self.disk.scanned), 2)
+        self.snapshots = DirectorySnapshots(self.disk, self.clock, limit=4)
+        self.assertEqual(self.snapshots.names(b"bucket/d"), ["x"])
+        self.assertEqual([self.snapshots.names(b"bucket") for _ in range(2)], [["a", "b", "c", "d/"]] * 2)
+        self.assertEqual(self.snapshots.names(b"bucket/d"), ["x"])
+        self.assertEqual(self.snapshots.size, 2)
+        self.assertEqual(self.disk.scanned, [b"bucket/d", b"bucket", b"bucket"])
 
     def test_what_is_outdated_does_not_count(self) -> None:
         self.put("a", "b")

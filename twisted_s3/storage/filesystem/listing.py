@@ -101,7 +101,7 @@ class DirectorySnapshots:
         return names
 
     def _find(self, path: bytes) -> Sequence[str] | None:
-        """The names that were kept, if they are still true; no names for what is no directory."""
+        """The names that were kept, if they are still true; no names for what is not there."""
         found = self._stat(path)
         if found is None:
             self._forget(path)
@@ -132,12 +132,11 @@ class DirectorySnapshots:
 
     def _stat(self, path: bytes) -> Stat | None:
         try:
-            found = self._disk.stat(path)
+            return self._disk.stat(path)
         except OSError as error:
             if error.errno in _GONE:
                 return None
             raise
-        return found if found.kind is Kind.DIRECTORY else None
 
     def _keep(self, path: bytes, snapshot: _Snapshot) -> None:
         if snapshot.weight > self._limit:
