@@ -13,6 +13,7 @@ from zope.interface import implementer
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition, IObjectStore, IOpenedObject, IPayload, KeyWalk, always
 from twisted_s3.model import Digest, ObjectVersion, Part, Properties, Upload
+from twisted_s3.protocol.payload import Payload
 
 if TYPE_CHECKING:
     from twisted.trial.unittest import TestCase as _Base
@@ -36,7 +37,7 @@ def pattern(size: int, seed: int = 0) -> bytes:
 
 @implementer(IPayload)
 class PlainPayload:
-    """Bytes as they are, with checksums as told, and refusals to order.
+    """Bytes in two pieces, with checksums as told, and refusals to order.
 
     :param refuse_after: `feed` refuses with ``SignatureDoesNotMatch`` what goes beyond so many bytes.
     :param refuse_finish: `finish` refuses with ``BadDigest``.
@@ -132,7 +133,7 @@ class StoreKit(_Base):
         pieces: int = 1 << 18,
     ) -> ObjectVersion:
         """Store an object; what is refused is discarded, as the web layer does."""
-        staged = await self.store.stage(bucket, payload or PlainPayload())
+        staged = await self.store.stage(bucket, payload or Payload())
         try:
             for offset in range(0, len(body), pieces):
                 await staged.write(body[offset : offset + pieces])
@@ -169,9 +170,7 @@ class StoreKit(_Base):
 
     async def put_part(self, upload: Upload, number: int, body: bytes, payload: IPayload | None = None) -> Part:
         """Store a part; what is refused is discarded."""
-        staged = await self.store.stage_part(
-            BUCKET, upload.key, upload.id, number, len(body), payload or PlainPayload()
-        )
+        staged = await self.store.stage_part(BUCKET, upload.key, upload.id, number, len(body), payload or Payload())
         try:
             for offset in range(0, len(body), 1 << 18):
                 await staged.write(body[offset : offset + (1 << 18)])
