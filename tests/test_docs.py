@@ -38,8 +38,11 @@ class Step:
     expected: str = ""
 
     def agrees(self, printed: str) -> bool:
-        """Whether this is what the tutorial says is printed, apart from the white space at the ends of lines."""
-        lines = [line.strip() for line in printed.strip().splitlines()]
+        """Whether this is what the tutorial says is printed, apart from the white space at the ends of lines.
+
+        What a carriage return overwrites (progress) does not count.
+        """
+        lines = [line.rpartition("\r")[2].strip() for line in printed.strip().split("\n")]
         patterns = [line.strip() for line in self.expected.strip().splitlines()]
         if not patterns:
             return True
@@ -85,7 +88,6 @@ class Shell:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
         )
         self._watchdog = threading.Timer(PATIENCE, self._process.kill)
         self._watchdog.start()
@@ -93,11 +95,11 @@ class Shell:
     def run(self, command: str) -> tuple[int, str]:
         """Run a command; give its exit status and what it printed."""
         assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(f'{{ {command}\n}} </dev/null\necho "{self.MARK}$?"\n')
+        self._process.stdin.write(f'{{ {command}\n}} </dev/null\necho "{self.MARK}$?"\n'.encode())
         self._process.stdin.flush()
         printed = []
-        for line in self._process.stdout:
-            before, mark, status = line.partition(self.MARK)
+        for raw in self._process.stdout:
+            before, mark, status = raw.decode().partition(self.MARK)
             printed.append(before)
             if mark:
                 return int(status), "".join(printed)
@@ -232,6 +234,7 @@ More text.
         self.assertTrue(step.agrees("says this and that [x]\n"))
         self.assertFalse(step.agrees("says this and that x\n"))
         self.assertFalse(step.agrees("says this [x]\nand more\n"))
+        self.assertTrue(step.agrees("10 %\rsays this [x]  \n"))
         self.assertFalse(step.agrees(""))
 
     def test_shell_keeps_its_state(self) -> None:
