@@ -5,6 +5,7 @@ from pathlib import Path
 
 from twisted.application import service, strports
 from twisted.internet import reactor
+from twisted.web.resource import Resource
 from twisted.web.server import Site
 from twisted.web.static import Data
 
@@ -21,5 +22,6 @@ settings = Settings(data_dir=Path("embedded-data").absolute(), endpoint=("tcp:90
 application = service.Application("an application of mine")
 S3Service.from_settings(settings, users, compose, reactor).setServiceParent(application)
 
-page = Site(Data(b"My own page.\n", "text/plain"))
-strports.service("tcp:8080:interface=127.0.0.1", page).setServiceParent(application)
+root = Resource()
+root.putChild(b"", Data(b"My own page.\n", "text/plain"))
+strports.service("tcp:8080:interface=127.0.0.1", Site(root)).setServiceParent(application)
