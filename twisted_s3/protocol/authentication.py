@@ -96,7 +96,7 @@ class Authenticator:
         :raise S3Error: ``InvalidAccessKeyId``, ``SignatureDoesNotMatch``, ``AccessDenied``, ``RequestTimeTooSkewed``,
             ``InvalidToken``, ``ExpiredToken``.
         """
-        if user is None:
+        if user is None or user.access_key != claim.access_key:
             raise S3Error("InvalidAccessKeyId", elements={"AWSAccessKeyId": claim.access_key})
         if isinstance(claim, sigv4.Claim):
             seed = self._v4.verify(claim, head, user.secret_key, now)
