@@ -35,6 +35,9 @@ _GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 _SCANNERS = 16
 
+#: For how many names the snapshot of a directory counts, beside its own: it takes about as much memory.
+_DIRECTORY_WEIGHT = 8
+
 
 class KeyTree(Protocol):
     """A folder of files in the order of their keys, where a directory ``a`` is compared as ``a/``."""
@@ -59,7 +62,7 @@ class _Snapshot:
 
     @property
     def weight(self) -> int:
-        return len(self.names) + 1
+        return len(self.names) + _DIRECTORY_WEIGHT
 
 
 class DirectorySnapshots:
@@ -81,7 +84,7 @@ class DirectorySnapshots:
 
     @property
     def size(self) -> int:
-        """How many names are kept; every directory counts for one more."""
+        """How many names are kept; every directory counts for eight more."""
         return self._size
 
     def names(self, path: bytes) -> Sequence[str]:
