@@ -30,7 +30,7 @@ class _Generated(SphinxDirective):
         """Parse the text where the directive stands."""
         container = nodes.container()
         self.state.nested_parse(StringList(self.text().splitlines(), "generated"), self.content_offset, container)
-        return container.children
+        return list(container.children)
 
 
 class SettingsTable(_Generated):
