@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import queue
 import re
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -91,10 +92,10 @@ class Daemon:
             stream.close()  # type: ignore[union-attr]
 
 
-def eventually(look: Callable[[], bool], what: str) -> None:
-    """Look until it is so; for what announces itself in no other way."""
-    deadline = time.monotonic() + PATIENCE
-    while not look():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never: {what}")
-        time.sleep(0.02)
+def wait_until_gone(descriptor: int) -> None:
+    """Wait for the end of the process of a descriptor that :func:`os.pidfd_open` gave, and close it."""
+    try:
+        if not select.select([descriptor], [], [], PATIENCE)[0]:
+            raise AssertionError("the process still runs")
+    finally:
+        os.close(descriptor)

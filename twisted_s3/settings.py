@@ -243,9 +243,7 @@ class Settings:
     access_log: bool = _setting(SWITCH, True, "log one line for every request")
     log_format: str = _setting(_one_of(LOG_FORMATS), "text", "format of all log lines")
     log_level: str = _setting(_one_of(LOG_LEVELS), "info", "least severe level that is logged")
-    max_header_bytes: int = _setting(
-        _count(1024, 2**20), 16384, "bytes of the request line and all headers of a request"
-    )
+    max_header_bytes: int = _setting(_count(1024, 2**20), 16384, "bytes of request line and headers together")
     max_headers: int = _setting(_count(10, 10000), 200, "number of headers of a request")
     header_timeout: float = _setting(TIMEOUT, 30.0, "time for all headers of a request to arrive")
     idle_timeout: float = _setting(TIMEOUT, 60.0, "time that a connection may stand still")
