@@ -171,6 +171,19 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(refusal(moved, virtual_bucket="other").code, "SignatureDoesNotMatch")
         self.assertEqual(refusal(moved).code, "SignatureDoesNotMatch")
 
+    def test_lines_moved_between_headers(self) -> None:
+        # One text to sign must not stand for two requests.
+        head = signed("PUT", headers={"x-amz-acl": "private", "x-amz-meta-a": "b"}, how="v2 query")
+        bare = with_headers(head, x_amz_acl=None, x_amz_meta_a=None)
+        self.assertIsNotNone(check(bare))
+        text = bare.query.decode("ascii").replace("&x-amz-meta-a=b", "")
+        for moved in (
+            text.replace("x-amz-acl=private", "x-amz-acl=private%0Ax-amz-meta-a:b"),
+            text.replace("x-amz-acl=private", "x-amz-acl:private%0Ax-amz-meta-a=b"),
+        ):
+            self.assertNotEqual(moved, text)
+            self.assertEqual(refusal(attrs.evolve(bare, query=moved.encode("ascii"))).code, "SignatureDoesNotMatch")
+
     def test_elements(self) -> None:
         error = refusal(attrs.evolve(signed(how="v2 query"), path=b"/bucket/other"))
         self.assertEqual(

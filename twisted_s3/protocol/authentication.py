@@ -120,12 +120,8 @@ class Authenticator:
 
 
 def _implied_headers(head: RequestHead) -> Mapping[str, str]:
-    found: dict[str, str] = {}
-    for name, value in head.pairs:
-        lower = name.lower()
-        if lower.startswith("x-amz-") and lower not in _V4_CREDENTIALS and lower not in head.headers:
-            found.setdefault(lower, value)
-    return found
+    found = sigv4.headers_in_query(head)
+    return {name: value for name, value in found.items() if name not in _V4_CREDENTIALS}
 
 
 def _token(head: RequestHead, presigned: bool) -> str | None:

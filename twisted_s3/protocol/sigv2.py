@@ -18,7 +18,7 @@ import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.head import RequestHead
-from twisted_s3.protocol.sigv4 import check_skew, clock_text, mismatch, request_seconds
+from twisted_s3.protocol.sigv4 import check_skew, clock_text, headers_in_query, mismatch, request_seconds
 
 #: Query parameters that are signed, when they are there, as part of the resource.
 SUB_RESOURCES = frozenset(
@@ -124,12 +124,7 @@ def claim_query(head: RequestHead) -> Claim:
 
 def implied_headers(head: RequestHead) -> Mapping[str, str]:
     """The parameters of a presigned URL that count as headers, where the request has no such header."""
-    found: dict[str, str] = {}
-    for name, value in head.pairs:
-        lower = name.lower()
-        if lower.startswith("x-amz-") or lower in ("content-md5", "content-type"):
-            found.setdefault(lower, value)
-    return {name: value for name, value in found.items() if name not in head.headers}
+    return headers_in_query(head, ("content-md5", "content-type"))
 
 
 def verify(claim: Claim, head: RequestHead, secret_key: str, now: float, virtual_bucket: str | None = None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
@@ -48,6 +49,8 @@ _DATE = re.compile("[0-9]{8}")
 _TIMESTAMP = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
 _LIFETIME = re.compile("-?[0-9]{1,18}")
 _SIGNED_HEADERS = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+(?:;[a-z0-9!#$%&'*+.^_`|~-]+)*", re.IGNORECASE)
+_HEADER_NAME = re.compile("[a-z0-9!#$%&'*+.^_`|~-]+")
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f]")
 _RUN_OF_SPACE = re.compile(r"[ \t\n\r\f\v]+")
 
 # Text that decoding and encoding again would not change: then neither is done.
@@ -119,6 +122,26 @@ def http_date_seconds(text: str) -> float | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
+
+
+def headers_in_query(head: RequestHead, also: Collection[str] = ()) -> dict[str, str]:
+    """The parameters of a presigned URL that count as headers, by lower-case name, where there is no such header.
+
+    Those that no header could carry are left out: line ends in them would make one signed text out of two requests.
+
+    :param also: lower-case names that count besides ``x-amz-*``.
+    """
+    found: dict[str, str] = {}
+    for name, value in head.pairs:
+        lower = name.lower()
+        if (
+            (lower.startswith("x-amz-") or lower in also)
+            and lower not in head.headers
+            and _HEADER_NAME.fullmatch(lower)
+            and _CONTROL.search(value) is None
+        ):
+            found.setdefault(lower, value)
+    return found
 
 
 def request_seconds(head: RequestHead) -> float:
