@@ -60,6 +60,9 @@ class Temporary:
 class IDisk(Interface):
     """The calls of a disk."""
 
+    def shut() -> None:
+        """Let go of the root; nothing may be called after it."""
+
     def open(path: bytes, access: Access, cached: bool = False) -> Descriptor:
         """Open a file. With ``cached``: raise :class:`BlockingIOError` where the path is not in the kernel's memory."""
 
@@ -94,9 +97,7 @@ class IDisk(Interface):
     def write(descriptor: Descriptor, offset: int, chunks: Sequence[bytes]) -> None:
         """Write all of the chunks, one behind the other."""
 
-    def copy_range(
-        source: Descriptor, source_offset: int, target: Descriptor, target_offset: int, length: int
-    ) -> None:
+    def copy_range(source: Descriptor, source_offset: int, target: Descriptor, target_offset: int, length: int) -> None:
         """Copy exactly ``length`` bytes between files, sharing blocks where the filesystem can."""
 
     def truncate(descriptor: Descriptor, size: int) -> None:

@@ -150,4 +150,4 @@ class BucketLayout:
 
     def top(self, path: bytes) -> bytes:
         """The folder below which directories come and go with the keys in them."""
-        return self.overflow.base if path.startswith(STATE) else self.folder
+        return BUCKETS if path.startswith(STATE) else self.folder

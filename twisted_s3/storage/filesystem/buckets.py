@@ -1,0 +1,174 @@
+"""Buckets: folders in the data directory, and what is recorded about them. All but the reading may block."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from twisted_s3.errors import S3Error
+from twisted_s3.model import Bucket
+from twisted_s3.storage.filesystem.disk import IDisk, Kind
+from twisted_s3.storage.filesystem.files import Files
+from twisted_s3.storage.filesystem.layout import BUCKETS, STATE, BucketLayout
+from twisted_s3.storage.filesystem.locks import Locks
+from twisted_s3.storage.filesystem.record import dump_bucket, load_bucket
+from twisted_s3.storage.filesystem.sync import DirectorySync
+
+_FOLDER_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether a folder of this name can be a bucket: the part of AWS's rules that concerns characters and length."""
+    return _FOLDER_NAME.fullmatch(name) is not None
+
+
+class Buckets:
+    """The buckets of a data directory. The folder is the bucket; making and removing it are the commit points.
+
+    :param is_bucket_name: tells which names can be a bucket's.
+    :param now: gives the time of day, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        disk: IDisk,
+        files: Files,
+        directories: DirectorySync,
+        locks: Locks,
+        is_bucket_name: Callable[[str], bool],
+        now: Callable[[], float],
+    ) -> None:
+        self._disk = disk
+        self._files = files
+        self._directories = directories
+        self._locks = locks
+        self._is_bucket_name = is_bucket_name
+        self._now = now
+
+    def layout(self, name: str) -> BucketLayout:
+        """Where a bucket's things lie, whether it exists or not.
+
+        :raise S3Error: ``NoSuchBucket`` for a name that no bucket can have.
+        """
+        if not self._is_name(name):
+            raise _missing(name)
+        return BucketLayout(name)
+
+    def require(self, bucket: BucketLayout) -> None:
+        """:raise S3Error: ``NoSuchBucket``."""
+        if not self._exists(bucket):
+            raise _missing(bucket.name)
+
+    def get(self, bucket: BucketLayout) -> Bucket:
+        """What is known about a bucket. :raise S3Error: ``NoSuchBucket``."""
+        try:
+            folder = self._disk.stat(bucket.folder)
+        except FileNotFoundError:
+            raise _missing(bucket.name) from None
+        if folder.kind is not Kind.DIRECTORY:
+            raise _missing(bucket.name)
+        raw = self._files.load(bucket.record)
+        known = None if raw is None else load_bucket(raw, bucket.name)
+        return known or Bucket(bucket.name, created=min(folder.mtime_ns, folder.ctime_ns) / 1e9)
+
+    def list(self) -> Sequence[Bucket]:
+        """All buckets, by name."""
+        found = []
+        for raw, kind in sorted(self._disk.scan(b""), key=lambda entry: entry[0]):
+            name = raw.decode("utf-8", "replace")
+            if kind is Kind.DIRECTORY and self._is_name(name):
+                with suppress(S3Error):
+                    found.append(self.get(BucketLayout(name)))
+        return found
+
+    def create(self, name: str, owner: str, region: str) -> Bucket:
+        """Make a bucket. :raise S3Error: ``BucketAlreadyExists``; ``InvalidBucketName``."""
+        if not self._is_name(name):
+            raise S3Error("InvalidBucketName", elements={"BucketName": name})
+        bucket = BucketLayout(name)
+        record = Bucket(name, self._now(), owner, region)
+        with self._locks.bucket(name, exclusive=True):
+            if self._exists(bucket):
+                raise S3Error("BucketAlreadyExists", elements={"BucketName": name})
+            # What a bucket whose folder was removed by hand has left must not show up in the new one.
+            with suppress(FileNotFoundError):
+                self._files.remove_tree(bucket.state)
+            self._files.save(dump_bucket(record), bucket.record, replace=True, top=BUCKETS)
+            try:
+                self._disk.mkdir(bucket.folder)
+            except FileExistsError:
+                raise S3Error("BucketAlreadyExists", elements={"BucketName": name}) from None
+            self._directories.sync(b"")
+        return record
+
+    def delete(self, bucket: BucketLayout) -> None:
+        """Remove a bucket that holds no objects, with its uploads.
+
+        :raise S3Error: ``NoSuchBucket``, ``BucketNotEmpty``.
+        """
+        self.require(bucket)
+        # First without the lock: it must not make writers wait only to find the bucket full.
+        self._require_empty(bucket)
+        with self._locks.bucket(bucket.name, exclusive=True):
+            self.require(bucket)
+            self._require_empty(bucket)
+            try:
+                self._remove_empty(bucket.folder)
+            except OSError:
+                # A file came by hand, or a thing that is no object.
+                if self._exists(bucket):
+                    raise _not_empty(bucket) from None
+                raise
+            self._directories.sync(b"")
+            with suppress(FileNotFoundError):
+                self._files.remove_tree(bucket.state)
+
+    def clean(self) -> None:
+        """Drop what is recorded about buckets whose folder is gone."""
+        for raw, _ in self._disk.scan(BUCKETS):
+            name = raw.decode("utf-8", "replace")
+            if not self._is_name(name):
+                continue
+            bucket = BucketLayout(name)
+            if not self._exists(bucket):
+                with self._locks.bucket(name, exclusive=True):
+                    if not self._exists(bucket):
+                        with suppress(FileNotFoundError):
+                            self._files.remove_tree(bucket.state)
+
+    def _is_name(self, name: str) -> bool:
+        return name.encode("utf-8", "replace") != STATE and "/" not in name and self._is_bucket_name(name)
+
+    def _exists(self, bucket: BucketLayout) -> bool:
+        try:
+            return self._disk.stat(bucket.folder).kind is Kind.DIRECTORY
+        except FileNotFoundError:
+            return False
+
+    def _require_empty(self, bucket: BucketLayout) -> None:
+        if self._holds_anything(bucket.folder) or self._holds_anything(bucket.overflow.base):
+            raise _not_empty(bucket)
+
+    def _holds_anything(self, directory: bytes) -> bool:
+        """Whether there is anything but directories."""
+        try:
+            entries = self._disk.scan(directory)
+        except FileNotFoundError:
+            return False
+        return any(
+            kind is not Kind.DIRECTORY or self._holds_anything(b"%b/%b" % (directory, name)) for name, kind in entries
+        )
+
+    def _remove_empty(self, directory: bytes) -> None:
+        for name, _ in self._disk.scan(directory):
+            self._remove_empty(b"%b/%b" % (directory, name))
+        self._disk.rmdir(directory)
+
+
+def _missing(name: str) -> S3Error:
+    return S3Error("NoSuchBucket", elements={"BucketName": name})
+
+
+def _not_empty(bucket: BucketLayout) -> S3Error:
+    return S3Error("BucketNotEmpty", elements={"BucketName": bucket.name})

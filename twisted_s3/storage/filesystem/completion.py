@@ -1,0 +1,183 @@
+"""Making one object out of the parts of an upload. May block.
+
+When the parts lie behind each other in one grid, that file becomes the object, whatever its size; a few that lie
+apart are copied into their slots first. Otherwise the parts are copied into a new file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import attrs
+
+from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import Condition
+from twisted_s3.model import ObjectVersion, Upload
+from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Temporary
+from twisted_s3.storage.filesystem.files import Files
+from twisted_s3.storage.filesystem.layout import STAGING, BucketLayout
+from twisted_s3.storage.filesystem.locks import Locks
+from twisted_s3.storage.filesystem.objects import Objects
+from twisted_s3.storage.filesystem.parts import Parts, slot
+from twisted_s3.storage.filesystem.record import StoredPart
+from twisted_s3.storage.filesystem.uploads import Uploads
+
+
+class Completion:
+    """Completes uploads."""
+
+    def __init__(
+        self, disk: IDisk, files: Files, locks: Locks, objects: Objects, uploads: Uploads, parts: Parts
+    ) -> None:
+        self._disk = disk
+        self._files = files
+        self._locks = locks
+        self._objects = objects
+        self._uploads = uploads
+        self._parts = parts
+
+    def complete(self, bucket: BucketLayout, version: ObjectVersion, condition: Condition) -> ObjectVersion:
+        """Make ``version`` out of its parts, in one commit.
+
+        :param version: what the object is to be; properties and owner come from the upload.
+        :raise S3Error: ``NoSuchUpload``; ``InvalidPart`` when a part is not the committed one; from ``condition``.
+        """
+        upload = self._uploads.get(bucket, version.key, version.upload_id)
+        version = attrs.evolve(version, properties=upload.properties, owner=upload.owner)
+        with self._locks.upload(upload.id):
+            self._uploads.get(bucket, version.key, upload.id)
+            done = self._done_before(bucket, upload)
+            if done is not None:
+                self._remove(bucket, upload)
+                return done
+            listed = self._listed(bucket, version)
+            grid = self._grid(bucket.upload(upload.id), listed)
+            if grid is not None:
+                completed = self._move(bucket, version, condition, listed, grid)
+                self._remove(bucket, upload)
+                return completed
+        # Copying takes its time, in which parts may still come: whether it was worth it shows under the lock.
+        return self._assemble(bucket, upload, version, condition, listed)
+
+    def _done_before(self, bucket: BucketLayout, upload: Upload) -> ObjectVersion | None:
+        """The object, when a crash came between its commit and the end of the upload."""
+        try:
+            current = self._objects.head(bucket, upload.key)
+        except S3Error as error:
+            if error.code != "NoSuchKey":
+                raise
+            return None
+        return current if current.upload_id == upload.id else None
+
+    def _listed(self, bucket: BucketLayout, version: ObjectVersion) -> Sequence[StoredPart]:
+        """Where the parts of ``version`` lie. :raise S3Error: ``InvalidPart``."""
+        folder = bucket.upload(version.upload_id)
+        listed = []
+        for part in version.parts:
+            stored = self._parts.find(folder, part.number)
+            if stored is None or (stored.part.etag, stored.part.size) != (part.etag, part.size):
+                raise S3Error("InvalidPart", elements={"PartNumber": str(part.number), "ETag": part.etag})
+            listed.append(stored)
+        return listed
+
+    def _grid(self, folder: bytes, listed: Sequence[StoredPart]) -> bytes | None:
+        """The grid that can become the object as it is; None when there is none.
+
+        The parts must be numbered 1, 2, 3 ... and fill their slots, the last excepted, and nothing else may lie
+        or be written in the grid.
+        """
+        if not listed:
+            return None
+        size = listed[0].part.size
+        place = listed[0].place if len(listed) == 1 else f"grids/{size}"
+        whole = all(stored.part.size == size for stored in listed[:-1]) and listed[-1].part.size <= size
+        numbered = all(stored.part.number == at for at, stored in enumerate(listed, 1))
+        if not (place.startswith("grids/") and whole and numbered):
+            return None
+        committed = {stored.part.number: stored for stored in self._parts.stored(folder)}
+        if any(stored.place == place and number > len(listed) for number, stored in committed.items()):
+            return None
+        for number in self._parts.claimed(folder):
+            stored = committed.get(number)
+            if (stored is None or stored.place != place) and self._is_being_written(folder, number):
+                return None
+        path = b"%b/%b" % (folder, place.encode())
+        try:
+            self._disk.stat(path)
+        except FileNotFoundError:
+            return None
+        return path
+
+    def _is_being_written(self, folder: bytes, number: int) -> bool:
+        try:
+            descriptor = self._disk.open(slot(folder, number), Access.READ)
+        except FileNotFoundError:
+            return False
+        try:
+            return not self._disk.lock(descriptor, exclusive=True, wait=False)
+        finally:
+            self._disk.close(descriptor)
+
+    def _move(
+        self,
+        bucket: BucketLayout,
+        version: ObjectVersion,
+        condition: Condition,
+        listed: Sequence[StoredPart],
+        grid: bytes,
+    ) -> ObjectVersion:
+        """Give the grid the object's key."""
+        folder = bucket.upload(version.upload_id)
+        descriptor = self._disk.open(grid, Access.WRITE)
+        try:
+            offset = 0
+            for stored in listed:
+                if b"%b/%b" % (folder, stored.place.encode()) != grid:
+                    self._copy(folder, stored, descriptor, offset)
+                offset += stored.part.size
+            self._disk.truncate(descriptor, version.size)
+            self._disk.touch(descriptor)
+            return self._objects.put(Temporary(descriptor, grid), bucket, version, condition)
+        finally:
+            self._disk.close(descriptor)
+
+    def _assemble(
+        self,
+        bucket: BucketLayout,
+        upload: Upload,
+        version: ObjectVersion,
+        condition: Condition,
+        listed: Sequence[StoredPart],
+    ) -> ObjectVersion:
+        """Copy the parts into a new file, and give that the object's key."""
+        temporary = self._disk.create_temporary(STAGING)
+        try:
+            offset = 0
+            for stored in listed:
+                self._copy(bucket.upload(upload.id), stored, temporary.descriptor, offset)
+                offset += stored.part.size
+            with self._locks.upload(upload.id):
+                self._uploads.get(bucket, upload.key, upload.id)
+                if self._listed(bucket, version) != listed:
+                    raise S3Error("InvalidPart")
+                completed = self._objects.put(temporary, bucket, version, condition)
+                self._remove(bucket, upload)
+                return completed
+        finally:
+            self._files.drop(temporary)
+
+    def _copy(self, folder: bytes, stored: StoredPart, target: Descriptor, offset: int) -> None:
+        try:
+            source = self._disk.open(b"%b/%b" % (folder, stored.place.encode()), Access.READ)
+        except FileNotFoundError:
+            raise S3Error("InvalidPart", elements={"PartNumber": str(stored.part.number)}) from None
+        try:
+            self._disk.copy_range(source, stored.offset, target, offset, stored.part.size)
+        finally:
+            self._disk.close(source)
+
+    def _remove(self, bucket: BucketLayout, upload: Upload) -> None:
+        """End an upload whose object is committed; what then fails is left to the reaper."""
+        with suppress(OSError):
+            self._files.remove_tree(bucket.upload(upload.id))

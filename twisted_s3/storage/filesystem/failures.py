@@ -1,0 +1,38 @@
+"""What a client is told when the disk refuses."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from twisted.logger import Logger
+
+from twisted_s3.errors import S3Error
+
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN))
+_FORBIDDEN = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
+
+_log = Logger()
+
+
+def refusal(error: OSError) -> S3Error:
+    """The S3 error for a failure of the disk: none of its text reaches the client."""
+    if error.errno in _FULL:
+        return S3Error("ServiceUnavailable", "There is no space left to store this.")
+    if error.errno in _EXHAUSTED:
+        return S3Error("SlowDown")
+    if error.errno in _FORBIDDEN:
+        return S3Error("AccessDenied", "The server may not touch this file.")
+    return S3Error("InternalError")
+
+
+@contextmanager
+def disk_failures() -> Iterator[None]:
+    """Turn every :class:`OSError` of the block into an :class:`S3Error`, and log it."""
+    try:
+        yield
+    except OSError as error:
+        _log.error("The disk refused: {error}", error=error)
+        raise refusal(error) from error

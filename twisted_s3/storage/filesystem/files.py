@@ -1,0 +1,153 @@
+"""Bringing a file to its name: the one way for objects, parts and documents."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import suppress
+from secrets import token_hex
+
+from twisted_s3.storage.filesystem.disk import Access, IDisk, Kind, Temporary
+from twisted_s3.storage.filesystem.layout import STAGING, parent
+from twisted_s3.storage.filesystem.sync import DirectorySync
+
+#: How often a directory may vanish between its making and its use.
+_ATTEMPTS = 1000
+
+
+class Files:
+    """Gives temporaries their names, and makes and removes the directories that this takes."""
+
+    def __init__(self, disk: IDisk, directories: DirectorySync) -> None:
+        self._disk = disk
+        self._directories = directories
+
+    def place(self, temporary: Temporary, path: bytes, replace: bool, top: bytes) -> None:
+        """Publish a temporary at ``path``, making the directories between ``top`` and it.
+
+        Nothing is durable yet. Directories that were made are removed when the publishing fails.
+
+        :raise FileNotFoundError: when ``top`` is not there.
+        :raise OSError: as :meth:`IDisk.publish`, and where a directory can not be made.
+        """
+        try:
+            for _ in range(_ATTEMPTS):
+                try:
+                    self._disk.publish(temporary, path, replace)
+                except FileNotFoundError:
+                    # Missing from the start, or removed by a delete that emptied it.
+                    self.ensure(parent(path), top)
+                else:
+                    return
+        except BaseException:
+            self.prune(parent(path), top)
+            raise
+        raise OSError(errno.EAGAIN, "its directory was removed again and again", path)
+
+    def save(self, document: bytes, path: bytes, replace: bool, top: bytes) -> None:
+        """Write a document to ``path`` durably, in one step."""
+        temporary = self._disk.create_temporary(STAGING)
+        try:
+            self._disk.write(temporary.descriptor, 0, [document])
+            self._disk.fsync(temporary.descriptor)
+            self.place(temporary, path, replace, top)
+        finally:
+            self.drop(temporary)
+        self._directories.sync(parent(path))
+
+    def load(self, path: bytes) -> bytes | None:
+        """All bytes of a document; None when it is not there."""
+        try:
+            descriptor = self._disk.open(path, Access.READ)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            return self._disk.read(descriptor, 0, self._disk.fstat(descriptor).size)
+        finally:
+            self._disk.close(descriptor)
+
+    def drop(self, temporary: Temporary) -> None:
+        """Let go of a temporary; when it was not published, nothing of it stays."""
+        try:
+            if temporary.name is not None:
+                with suppress(FileNotFoundError):
+                    self._disk.unlink(temporary.name)
+                temporary.name = None
+        finally:
+            self._disk.close(temporary.descriptor)
+
+    def ensure(self, directory: bytes, top: bytes = b"") -> None:
+        """Make a directory and those above it up to ``top``, where they are missing; nothing is durable yet.
+
+        :raise FileNotFoundError: when ``top`` is not there.
+        """
+        missing: list[bytes] = []
+        at = directory
+        while at != top:
+            try:
+                self._disk.mkdir(at)
+            except FileExistsError:
+                break
+            except FileNotFoundError:
+                missing.append(at)
+                at = parent(at)
+            else:
+                break
+        else:
+            self._disk.stat(top)
+        for name in reversed(missing):
+            # Whoever made or removed it meanwhile: the caller's next attempt sees it.
+            with suppress(FileExistsError, FileNotFoundError):
+                self._disk.mkdir(name)
+
+    def prune(self, directory: bytes, top: bytes) -> bytes:
+        """Remove empty directories from ``directory`` up to, not including, ``top``. Gives the one that stays."""
+        while directory != top:
+            try:
+                self._disk.rmdir(directory)
+            except FileNotFoundError:
+                pass
+            except OSError:
+                break
+            directory = parent(directory)
+        return directory
+
+    def remove_tree(self, directory: bytes) -> None:
+        """Make a directory vanish in one step, then remove all that was in it.
+
+        :raise FileNotFoundError: when it is not there.
+        """
+        trash = b"%b/%b" % (STAGING, token_hex(16).encode())
+        self._disk.rename(directory, trash)
+        self._directories.sync(parent(directory))
+        self.remove_trash(trash)
+
+    def remove_trash(self, directory: bytes) -> None:
+        """Remove what :meth:`remove_tree` left, beside others that do the same."""
+        with suppress(FileNotFoundError):
+            for name, kind in self._disk.scan(directory):
+                path = b"%b/%b" % (directory, name)
+                if kind is Kind.DIRECTORY:
+                    self.remove_trash(path)
+                else:
+                    with suppress(FileNotFoundError):
+                        self._disk.unlink(path)
+            self._disk.rmdir(directory)
+
+    def clean_staging(self) -> None:
+        """Remove what processes that are gone have left in the staging folder."""
+        for name, kind in self._disk.scan(STAGING):
+            path = b"%b/%b" % (STAGING, name)
+            if kind is Kind.DIRECTORY:
+                self.remove_trash(path)
+            else:
+                with suppress(FileNotFoundError):
+                    self._remove_abandoned(path)
+
+    def _remove_abandoned(self, path: bytes) -> None:
+        """Remove a temporary that nobody has locked: whoever is at work on one keeps it locked."""
+        descriptor = self._disk.open(path, Access.READ)
+        try:
+            if self._disk.lock(descriptor, exclusive=True, wait=False):
+                self._disk.unlink(path)
+        finally:
+            self._disk.close(descriptor)

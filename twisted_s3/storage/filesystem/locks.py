@@ -1,0 +1,52 @@
+"""Locks that hold between threads and between processes: ``flock`` on striped files.
+
+Taken in pool threads only, always in the order upload, bucket, key, and never two of a kind, so that nobody
+waits for ever. Each taking opens the file anew: ``flock`` belongs to the open file, not to the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from zlib import crc32
+
+from twisted_s3.storage.filesystem.disk import Access, IDisk
+from twisted_s3.storage.filesystem.layout import LOCKS
+
+_BUCKET_STRIPES = 64
+_STRIPES = 1024
+
+
+class Locks:
+    """The locks of one data directory."""
+
+    def __init__(self, disk: IDisk) -> None:
+        self._disk = disk
+
+    @contextmanager
+    def bucket(self, name: str, exclusive: bool = False) -> Iterator[None]:
+        """Keep a bucket from being deleted, or with ``exclusive`` from being written."""
+        with self._held(b"bucket", name, _BUCKET_STRIPES, exclusive):
+            yield
+
+    @contextmanager
+    def upload(self, upload_id: str) -> Iterator[None]:
+        """Keep the parts of an upload as they are."""
+        with self._held(b"upload", upload_id, _STRIPES):
+            yield
+
+    @contextmanager
+    def key(self, bucket: str, key: str) -> Iterator[None]:
+        """Keep a key as it is."""
+        with self._held(b"key", f"{bucket}/{key}", _STRIPES):
+            yield
+
+    @contextmanager
+    def _held(self, family: bytes, name: str, stripes: int, exclusive: bool = True) -> Iterator[None]:
+        path = b"%b/%b-%d" % (LOCKS, family, crc32(name.encode()) % stripes)
+        descriptor = self._disk.open(path, Access.ENSURE)
+        try:
+            self._disk.lock(descriptor, exclusive=exclusive, wait=True)
+            yield
+        finally:
+            self._disk.close(descriptor)

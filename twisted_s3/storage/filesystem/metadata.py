@@ -1,0 +1,154 @@
+"""The metadata of an object, on the inode that holds its bytes.
+
+A record is an extended attribute. Where it does not fit, the attribute points to a side file; where there are no
+attributes, the side file goes by the number of the inode. Either way the record is durable before the inode gets its
+name, so that naming the inode is the only commit point. A record counts only while the file looks as it did when the
+record was made; any other file is one that somebody put there, and its metadata is computed from its bytes.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from contextlib import suppress
+from mimetypes import MimeTypes
+from secrets import token_hex
+
+from twisted_s3.model import ObjectVersion, Properties
+from twisted_s3.storage.filesystem.disk import Descriptor, IDisk, Stat
+from twisted_s3.storage.filesystem.files import Files
+from twisted_s3.storage.filesystem.layout import RECORDS
+from twisted_s3.storage.filesystem.record import Stamp, dump_pointer, dump_version, load_pointer, load_version
+
+_NAME = "user.s3store"
+_TOO_LARGE = frozenset((errno.ENOSPC, errno.E2BIG, errno.ERANGE, errno.EDQUOT))
+_NO_XATTR = frozenset((errno.ENOTSUP, errno.ENOSYS))
+_PIECE = 1 << 20
+_DEFAULT_TYPE = "binary/octet-stream"
+
+
+class SideFileGone(Exception):
+    """The record's side file is not there: the object was replaced meanwhile. Look it up again."""
+
+
+class Metadata:
+    """Reads and writes the records of open files."""
+
+    def __init__(self, disk: IDisk, files: Files) -> None:
+        self._disk = disk
+        self._files = files
+        self._types = MimeTypes()
+
+    def peek(self, descriptor: Descriptor, stat: Stat, key: str) -> ObjectVersion | None:
+        """What the inode itself tells, without waiting; None when that takes more."""
+        try:
+            raw = self._disk.getxattr(descriptor, _NAME)
+        except OSError as error:
+            if error.errno in _NO_XATTR:
+                return None
+            raise
+        found = None if raw is None else load_version(raw, key, Stamp.of(stat))
+        return found if isinstance(found, ObjectVersion) else None
+
+    def read(self, descriptor: Descriptor, stat: Stat, key: str) -> ObjectVersion | None:
+        """What was recorded; None when nothing was, or the file is no longer the one that it was recorded for.
+
+        :raise SideFileGone: when it was, and has just been removed.
+        """
+        stamp = Stamp.of(stat)
+        try:
+            raw = self._disk.getxattr(descriptor, _NAME)
+        except OSError as error:
+            if error.errno not in _NO_XATTR:
+                raise
+            raw = self._files.load(_inode_path(stat))
+        found = None if raw is None else load_version(raw, key, stamp)
+        if not isinstance(found, str):
+            return found
+        raw = self._files.load(_side_path(found))
+        if raw is None:
+            raise SideFileGone
+        found = load_version(raw, key, stamp)
+        return found if isinstance(found, ObjectVersion) else None
+
+    def compute(self, descriptor: Descriptor, stat: Stat, key: str) -> tuple[ObjectVersion, bool]:
+        """The metadata of a file that somebody put there, from its bytes, and whether the file held still meanwhile."""
+        md5 = hashlib.md5(usedforsecurity=False)
+        size = 0
+        while size < stat.size and (piece := self._disk.read(descriptor, size, min(_PIECE, stat.size - size))):
+            md5.update(piece)
+            size += len(piece)
+        after = self._disk.fstat(descriptor)
+        version = ObjectVersion(
+            key=key,
+            size=size,
+            etag=md5.hexdigest(),
+            last_modified=after.mtime_ns / 1e9,
+            properties=Properties(headers={"Content-Type": self._guess_type(key)}),
+        )
+        return version, Stamp.of(stat) == Stamp.of(after)
+
+    def write(self, descriptor: Descriptor, stat: Stat, version: ObjectVersion) -> bytes | None:
+        """Record ``version`` for an open file that looks like ``stat``. Gives the side file, if it took one.
+
+        A side file is durable when this returns; for an attribute the caller syncs the file. What was recorded
+        before is replaced in one step; if that was in a side file, :meth:`side_file` named it.
+        """
+        stamp = Stamp.of(stat)
+        record = dump_version(version, stamp)
+        try:
+            self._disk.setxattr(descriptor, _NAME, record)
+        except OSError as error:
+            if error.errno in _NO_XATTR:
+                self._files.save(record, _inode_path(stat), replace=True, top=RECORDS)
+                return _inode_path(stat)
+            if error.errno in _TOO_LARGE:
+                return self._write_beside(descriptor, stamp, record)
+            raise
+        return None
+
+    def side_file(self, descriptor: Descriptor, stat: Stat) -> bytes | None:
+        """The side file of an open file's record, whether stale or not; None when it has none."""
+        try:
+            raw = self._disk.getxattr(descriptor, _NAME)
+        except OSError as error:
+            if error.errno in _NO_XATTR:
+                return _inode_path(stat)
+            raise
+        side = None if raw is None else load_pointer(raw, stat.inode)
+        return None if side is None else _side_path(side)
+
+    def forget(self, side_file: bytes | None) -> None:
+        """Remove a side file that nothing points to any more.
+
+        Keep the inode open meanwhile: else its number may already be another file's.
+        """
+        if side_file is not None:
+            with suppress(FileNotFoundError):
+                self._disk.unlink(side_file)
+
+    def _write_beside(self, descriptor: Descriptor, stamp: Stamp, record: bytes) -> bytes:
+        side = token_hex(16)
+        path = _side_path(side)
+        self._files.save(record, path, replace=False, top=RECORDS)
+        try:
+            self._disk.setxattr(descriptor, _NAME, dump_pointer(side, stamp))
+        except BaseException:
+            self.forget(path)
+            raise
+        return path
+
+    def _guess_type(self, key: str) -> str:
+        guessed, encoding = self._types.guess_type(key.rpartition("/")[2])
+        if encoding is not None:
+            return "application/gzip" if encoding == "gzip" else _DEFAULT_TYPE
+        return guessed or _DEFAULT_TYPE
+
+
+def _side_path(side: str) -> bytes:
+    name = side.encode()
+    return b"%b/%b/%b" % (RECORDS, name[:2], name)
+
+
+def _inode_path(stat: Stat) -> bytes:
+    return b"%b/inodes-%02x/%d" % (RECORDS, stat.inode % 256, stat.inode)

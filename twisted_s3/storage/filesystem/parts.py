@@ -1,0 +1,236 @@
+"""The parts of multipart uploads, written where they will stay. May block.
+
+Parts of equal size lie in one sparse file, a grid, where each has a slot: completing the upload is then giving that
+file its key. Only the first writer of a part number may write into its slot, and only until it commits; whoever else
+sends the same number, at the same time or later, writes a file apart. So bytes of two senders never mix, and bytes
+that a committed part's record points to are never written again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from secrets import token_hex
+
+from twisted_s3.errors import S3Error
+from twisted_s3.model import Digest, Part
+from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Temporary
+from twisted_s3.storage.filesystem.files import Files
+from twisted_s3.storage.filesystem.layout import STAGING, BucketLayout, parent
+from twisted_s3.storage.filesystem.locks import Locks
+from twisted_s3.storage.filesystem.record import StoredPart, dump_part, load_part
+from twisted_s3.storage.filesystem.sync import DirectorySync
+from twisted_s3.storage.filesystem.uploads import Uploads, no_such_upload
+
+#: Grids end here; ext4 has no larger files than 16 TiB.
+_MAX_GRID_BYTES = 8 << 40
+
+
+class Parts:
+    """The parts of all uploads.
+
+    :param now: gives the time of day, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        disk: IDisk,
+        files: Files,
+        directories: DirectorySync,
+        locks: Locks,
+        uploads: Uploads,
+        now: Callable[[], float],
+    ) -> None:
+        self._disk = disk
+        self._files = files
+        self._directories = directories
+        self._locks = locks
+        self._uploads = uploads
+        self._now = now
+
+    def target(self, bucket: BucketLayout, upload_id: str, number: int, size: int) -> PartTarget:
+        """Where the bytes of a part of ``size`` bytes go, and how they become the part."""
+        folder = bucket.upload(upload_id)
+        return PartTarget(
+            self._disk, self._files, self._directories, self._locks, self, folder, upload_id, number, size, self._now
+        )
+
+    def list(self, bucket: BucketLayout, key: str, upload_id: str) -> Sequence[Part]:
+        """The committed parts, by number. :raise S3Error: ``NoSuchUpload``."""
+        self._uploads.get(bucket, key, upload_id)
+        return [stored.part for stored in self.stored(bucket.upload(upload_id))]
+
+    def stored(self, folder: bytes) -> Sequence[StoredPart]:
+        """The committed parts of the upload in ``folder`` with their places, by number."""
+        found = [self.find(folder, number) for number in self._numbers(folder + b"/parts")]
+        return [stored for stored in found if stored is not None]
+
+    def find(self, folder: bytes, number: int) -> StoredPart | None:
+        """One committed part; None when there is none."""
+        raw = self._files.load(b"%b/parts/%d" % (folder, number))
+        return None if raw is None else load_part(raw)
+
+    def claimed(self, folder: bytes) -> Sequence[int]:
+        """The numbers of the parts whose slot was claimed."""
+        return self._numbers(folder + b"/slots")
+
+    def claim(self, folder: bytes, number: int) -> Descriptor | None:
+        """Claim the slot of a part, with the upload locked; None when it is another's. Closing gives up the lock."""
+        stored = self.find(folder, number)
+        if stored is not None and stored.place.startswith("grids/"):
+            return None
+        slots = folder + b"/slots"
+        path = slot(folder, number)
+        self._ensure(slots, folder)
+        while True:
+            try:
+                descriptor = self._disk.open(path, Access.ENSURE)
+            except FileNotFoundError:
+                raise no_such_upload(folder.rpartition(b"/")[2].decode()) from None
+            try:
+                locked = self._disk.lock(descriptor, exclusive=True, wait=False)
+                if locked and self._disk.fstat(descriptor).links:
+                    return descriptor
+            except BaseException:
+                self._disk.close(descriptor)
+                raise
+            self._disk.close(descriptor)
+            if not locked:
+                return None
+
+    def grid(self, folder: bytes, size: int) -> int:
+        """The slot size of the grid for a part of ``size`` bytes: the smallest that takes it, or else a new one."""
+        self._ensure(folder + b"/grids", folder)
+        return min((found for found in self._numbers(folder + b"/grids") if found >= size), default=max(size, 1))
+
+    def _ensure(self, directory: bytes, folder: bytes) -> None:
+        try:
+            self._files.ensure(directory, folder)
+        except FileNotFoundError:
+            raise no_such_upload(folder.rpartition(b"/")[2].decode()) from None
+
+    def _numbers(self, directory: bytes) -> Sequence[int]:
+        try:
+            return sorted(int(name) for name, _ in self._disk.scan(directory) if name.isdigit())
+        except FileNotFoundError:
+            return ()
+
+
+class PartTarget:
+    """Takes the bytes of one part, into its slot or apart."""
+
+    def __init__(
+        self,
+        disk: IDisk,
+        files: Files,
+        directories: DirectorySync,
+        locks: Locks,
+        parts: Parts,
+        folder: bytes,
+        upload_id: str,
+        number: int,
+        size: int,
+        now: Callable[[], float],
+    ) -> None:
+        self._disk = disk
+        self._files = files
+        self._directories = directories
+        self._locks = locks
+        self._parts = parts
+        self._folder = folder
+        self._upload_id = upload_id
+        self._number = number
+        self._size = size
+        self._now = now
+        self._slot: Descriptor | None = None
+        self._apart: Temporary | None = None
+        self._file: Descriptor | None = None
+        self._place = ""
+        self._offset = 0
+        self._committed = False
+
+    def open(self) -> None:
+        """Claim the slot, or make a file apart. :raise S3Error: ``NoSuchUpload``."""
+        with self._locks.upload(self._upload_id):
+            grid = self._parts.grid(self._folder, self._size)
+            offset = (self._number - 1) * grid
+            if offset + grid <= _MAX_GRID_BYTES:
+                self._slot = self._parts.claim(self._folder, self._number)
+            if self._slot is not None:
+                self._place = f"grids/{grid}"
+                self._offset = offset
+                self._file = self._disk.open(self._path(self._place), Access.ENSURE)
+                return
+        self._apart = self._disk.create_temporary(STAGING)
+        self._place = f"apart/{token_hex(16)}"
+        self._file = self._apart.descriptor
+
+    def write(self, offset: int, chunks: Sequence[bytes]) -> None:
+        """Write into the slot or the file apart, never beyond the part's size."""
+        assert self._file is not None
+        if offset + sum(map(len, chunks)) > self._size:
+            raise S3Error("IncompleteBody", "The part is longer than was declared.")
+        self._disk.write(self._file, self._offset + offset, chunks)
+
+    def commit(self, digest: Digest) -> Part:
+        """Make the part durable, in place of an earlier one of its number. :raise S3Error: ``NoSuchUpload``."""
+        assert self._file is not None
+        if digest.size != self._size:
+            raise S3Error("IncompleteBody")
+        self._disk.fsync(self._file)
+        part = Part(self._number, digest.size, digest.md5, digest.checksums, self._now())
+        record = self._disk.create_temporary(STAGING)
+        try:
+            self._disk.write(record.descriptor, 0, [dump_part(StoredPart(part, self._place, self._offset))])
+            self._disk.fsync(record.descriptor)
+            earlier = self._publish(record)
+        except FileNotFoundError:
+            raise no_such_upload(self._upload_id) from None
+        finally:
+            self._files.drop(record)
+        self._directories.sync(self._path("parts"))
+        if earlier is not None and earlier.place.startswith("apart/"):
+            with suppress(OSError):
+                self._disk.unlink(self._path(earlier.place))
+        return part
+
+    def close(self) -> None:
+        """Let go of the files; the slot of a part that was not committed is free again."""
+        try:
+            if self._slot is not None and not self._committed:
+                with suppress(FileNotFoundError):
+                    self._disk.unlink(slot(self._folder, self._number))
+        finally:
+            if self._apart is not None:
+                self._drop_apart(self._apart)
+            elif self._file is not None:
+                self._disk.close(self._file)
+            if self._slot is not None:
+                self._disk.close(self._slot)
+
+    def _publish(self, record: Temporary) -> StoredPart | None:
+        """Give bytes and record their names, in this order. Gives the part that was there before."""
+        with self._locks.upload(self._upload_id):
+            # The record must never point to a name that a crash takes back.
+            if self._apart is not None:
+                self._files.place(self._apart, self._path(self._place), replace=False, top=self._folder)
+            self._directories.sync(parent(self._path(self._place)))
+            earlier = self._parts.find(self._folder, self._number)
+            path = b"%b/parts/%d" % (self._folder, self._number)
+            self._files.place(record, path, replace=True, top=self._folder)
+            self._committed = True
+            return earlier
+
+    def _drop_apart(self, apart: Temporary) -> None:
+        self._files.drop(apart)
+        if not self._committed:
+            with suppress(FileNotFoundError):
+                self._disk.unlink(self._path(self._place))
+
+    def _path(self, place: str) -> bytes:
+        return b"%b/%b" % (self._folder, place.encode())
+
+
+def slot(folder: bytes, number: int) -> bytes:
+    """The file that claims the slot of a part."""
+    return b"%b/slots/%d" % (folder, number)

@@ -1,0 +1,69 @@
+"""Opened objects."""
+
+from __future__ import annotations
+
+import errno
+from threading import Lock
+
+from zope.interface import implementer
+
+from twisted_s3.interfaces import IOpenedObject
+from twisted_s3.model import ObjectVersion
+from twisted_s3.storage.filesystem.disk import Descriptor, IDisk
+from twisted_s3.storage.filesystem.pool import DiskPool
+
+#: Up to here a read that needs no waiting is made on the reactor's thread: a hop to the pool takes longer.
+_INLINE_BYTES = 256 << 10
+
+
+@implementer(IOpenedObject)
+class OpenedObject:
+    """One version: its metadata and the descriptor of the inode that it came from."""
+
+    def __init__(self, disk: IDisk, pool: DiskPool, descriptor: Descriptor, version: ObjectVersion) -> None:
+        self.version = version
+        self._disk = disk
+        self._pool = pool
+        self._descriptor = descriptor
+        self._lock = Lock()
+        self._readers = 0
+        self._closed = False
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """Read exactly ``length`` bytes from ``offset``."""
+        if self._closed:
+            raise OSError(errno.EBADF, "the object was closed")
+        if length <= _INLINE_BYTES:
+            data = self._disk.read_cached(self._descriptor, offset, length)
+            if data is not None:
+                return data
+        with self._lock:
+            self._readers += 1
+        return await self._pool.run(self._read, offset, length)
+
+    def fileno(self) -> int | None:
+        """The descriptor of the file."""
+        return self._disk.fileno(self._descriptor)
+
+    def close(self) -> None:
+        """Close the descriptor, as soon as no thread reads from it."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            idle = not self._readers
+        if idle:
+            self._disk.close(self._descriptor)
+
+    def _read(self, offset: int, length: int) -> bytes:
+        try:
+            data = self._disk.read(self._descriptor, offset, length)
+        finally:
+            with self._lock:
+                self._readers -= 1
+                last = self._closed and not self._readers
+            if last:
+                self._disk.close(self._descriptor)
+        if len(data) != length:
+            raise OSError(errno.EIO, "the file has become shorter")
+        return data

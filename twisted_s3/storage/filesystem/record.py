@@ -1,0 +1,208 @@
+"""The documents that the store keeps: compact JSON, read back without trust.
+
+Everything but what is at its default is written, under short names, so that the record of a usual object fits into
+the extended attributes of its inode.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from twisted_s3.model import FULL_OBJECT, Bucket, ObjectVersion, Part, Properties, Upload
+from twisted_s3.storage.filesystem.disk import Stat
+
+#: The version of the form of the records.
+_FORM = 1
+_SIDE = re.compile("[0-9a-f]{32}")
+
+
+@attrs.frozen
+class Stamp:
+    """What an inode looked like when its record was made. When it looks different, the record is stale."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, stat: Stat) -> Stamp:
+        """The stamp of an inode as it is."""
+        return cls(stat.size, stat.mtime_ns, stat.inode)
+
+
+@attrs.frozen
+class StoredPart:
+    """A committed part and where its bytes lie.
+
+    :ivar place: the name of the file in the upload's folder.
+    :ivar offset: where in that file.
+    """
+
+    part: Part
+    place: str
+    offset: int
+
+
+def _dump(document: Mapping[str, Any]) -> bytes:
+    return json.dumps({name: value for name, value in document.items() if value}, separators=(",", ":")).encode()
+
+
+def _load(raw: bytes) -> Any:
+    document = json.loads(raw)
+    if document["v"] != _FORM:
+        raise ValueError("a record of another form")
+    return document
+
+
+def dump_version(version: ObjectVersion, stamp: Stamp) -> bytes:
+    """The record of an object, without its key, size and time: those are the file's."""
+    return _dump(
+        {
+            "v": _FORM,
+            "s": [stamp.size, stamp.mtime_ns, stamp.inode],
+            "e": version.etag,
+            "k": dict(version.checksums),
+            "y": "" if version.checksum_type == FULL_OBJECT else version.checksum_type,
+            "p": [_dump_part(part) for part in version.parts],
+            "i": version.upload_id,
+            "o": version.owner,
+            **_dump_properties(version.properties),
+        }
+    )
+
+
+def dump_pointer(side: str, stamp: Stamp) -> bytes:
+    """A record that says that the record is in the side file ``side``."""
+    return _dump({"v": _FORM, "s": [stamp.size, stamp.mtime_ns, stamp.inode], "side": side})
+
+
+def load_version(raw: bytes, key: str, stamp: Stamp) -> ObjectVersion | str | None:
+    """Read a record: the version, or the side file it points to; None when it is stale or no record."""
+    try:
+        document = _load(raw)
+        if document["s"] != [stamp.size, stamp.mtime_ns, stamp.inode]:
+            return None
+        if "side" in document:
+            return _side_of(document)
+        return ObjectVersion(
+            key=key,
+            size=stamp.size,
+            etag=document["e"],
+            last_modified=stamp.mtime_ns / 1e9,
+            properties=_load_properties(document),
+            checksums=document.get("k", {}),
+            checksum_type=document.get("y", FULL_OBJECT),
+            parts=tuple(map(_load_part, document.get("p", ()))),
+            upload_id=document.get("i", ""),
+            owner=document.get("o", ""),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def load_pointer(raw: bytes, inode: int) -> str | None:
+    """The side file that a record points to, also when the file was edited since.
+
+    None when there is none, or the record came to ``inode`` with a copy: then the side file is another's.
+    """
+    try:
+        document = _load(raw)
+        return _side_of(document) if "side" in document and document["s"][2] == inode else None
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _side_of(document: Mapping[str, Any]) -> str:
+    side = document["side"]
+    if _SIDE.fullmatch(side) is None:
+        raise ValueError("not the name of a side file")
+    return str(side)
+
+
+def dump_bucket(bucket: Bucket) -> bytes:
+    """The record of a bucket, without its name."""
+    return _dump({"v": _FORM, "created": bucket.created, "owner": bucket.owner, "region": bucket.region})
+
+
+def load_bucket(raw: bytes, name: str) -> Bucket | None:
+    """Read the record of a bucket; None when it is none."""
+    try:
+        document = _load(raw)
+        return Bucket(name, float(document["created"]), document.get("owner", ""), document.get("region", ""))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def dump_upload(upload: Upload) -> bytes:
+    """The record of an upload, without its id."""
+    return _dump(
+        {
+            "v": _FORM,
+            "key": upload.key,
+            "initiated": upload.initiated,
+            "o": upload.owner,
+            "algorithm": upload.checksum_algorithm,
+            "type": upload.checksum_type,
+            **_dump_properties(upload.properties),
+        }
+    )
+
+
+def load_upload(raw: bytes, upload_id: str) -> Upload | None:
+    """Read the record of an upload; None when it is none."""
+    try:
+        document = _load(raw)
+        return Upload(
+            id=upload_id,
+            key=document["key"],
+            initiated=float(document["initiated"]),
+            properties=_load_properties(document),
+            owner=document.get("o", ""),
+            checksum_algorithm=document.get("algorithm", ""),
+            checksum_type=document.get("type", ""),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def dump_part(stored: StoredPart) -> bytes:
+    """The record of a committed part."""
+    return _dump({"v": _FORM, "part": _dump_part(stored.part), "place": stored.place, "offset": stored.offset})
+
+
+def load_part(raw: bytes) -> StoredPart | None:
+    """Read the record of a part; None when it is none."""
+    try:
+        document = _load(raw)
+        return StoredPart(_load_part(document["part"]), document["place"], document.get("offset", 0))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _dump_properties(properties: Properties) -> Mapping[str, Any]:
+    return {
+        "h": dict(properties.headers),
+        "u": dict(properties.user),
+        "t": dict(properties.tags),
+        "c": "" if properties.storage_class == "STANDARD" else properties.storage_class,
+    }
+
+
+def _load_properties(document: Mapping[str, Any]) -> Properties:
+    return Properties(
+        document.get("h", {}), document.get("u", {}), document.get("t", {}), document.get("c", "STANDARD")
+    )
+
+
+def _dump_part(part: Part) -> list[Any]:
+    return [part.number, part.size, part.etag, part.last_modified, dict(part.checksums)]
+
+
+def _load_part(values: list[Any]) -> Part:
+    number, size, etag, last_modified, checksums = values
+    return Part(number=number, size=size, etag=etag, checksums=checksums, last_modified=last_modified)

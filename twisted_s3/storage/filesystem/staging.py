@@ -1,0 +1,107 @@
+"""Bytes on their way in: gathered on the reactor's thread, taken to the disk in pieces by the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from twisted_s3.interfaces import Condition, IOpenedObject, IStagedBody, IStagedPart, always
+from twisted_s3.model import ByteRange, Digest, ObjectVersion, Part, Properties
+from twisted_s3.storage.filesystem.failures import disk_failures
+from twisted_s3.storage.filesystem.intake import Intake
+from twisted_s3.storage.filesystem.pool import DiskPool
+
+T = TypeVar("T")
+
+#: Bodies below this size take one hop to the pool, others one for each piece of it. At most two are in memory.
+PIECE_BYTES = 512 << 10
+_COPY_BYTES = 1 << 20
+
+
+class _Staged:
+    """The reactor's side: gathers pieces, and has at most one under way while it gathers the next."""
+
+    def __init__(self, pool: DiskPool, intake: Intake) -> None:
+        self._pool = pool
+        self._intake = intake
+        self._gathered: list[bytes] = []
+        self._size = 0
+        self._under_way: Deferred[None] | None = None
+
+    async def write(self, data: bytes) -> None:
+        """Take the next bytes as sent."""
+        self._gathered.append(data)
+        self._size += len(data)
+        if self._size >= PIECE_BYTES:
+            pieces = self._take_gathered()
+            await self._landed()
+            self._under_way = self._pool.run(self._intake.take, pieces)
+
+    async def copy_from(self, source: IOpenedObject, range: ByteRange) -> None:
+        """Take bytes of an opened object, reading one piece while the one before is hashed and written."""
+        offset = range.start
+        with disk_failures():
+            while offset < range.stop:
+                piece = await source.read(offset, min(_COPY_BYTES, range.stop - offset))
+                await self.write(piece)
+                offset += len(piece)
+
+    async def discard(self) -> None:
+        """Drop what was staged."""
+        self._take_gathered()
+        if self._under_way is not None:
+            self._under_way.addErrback(lambda failure: None)
+            self._under_way = None
+        if not self._intake.closed:
+            with disk_failures():
+                await self._pool.run(self._intake.drop)
+
+    async def _finish(self, commit: Callable[[Digest], T]) -> T:
+        await self._landed()
+        with disk_failures():
+            return await self._pool.run(self._intake.finish, self._take_gathered(), commit)
+
+    async def _landed(self) -> None:
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            with disk_failures():
+                await under_way
+
+    def _take_gathered(self) -> Sequence[bytes]:
+        gathered, self._gathered, self._size = self._gathered, [], 0
+        return gathered
+
+
+#: Called in the pool with the arguments of :meth:`IStagedBody.commit` behind the digest.
+CommitBody = Callable[[Digest, str, Properties, Condition, str], ObjectVersion]
+
+
+@implementer(IStagedBody)
+class StagedBody(_Staged):
+    """A body that becomes an object."""
+
+    def __init__(self, pool: DiskPool, intake: Intake, commit: CommitBody) -> None:
+        super().__init__(pool, intake)
+        self._commit = commit
+
+    async def commit(
+        self, key: str, properties: Properties, condition: Condition = always, owner: str = ""
+    ) -> ObjectVersion:
+        """Verify the payload, then make bytes, metadata and key durable and visible in one step."""
+        return await self._finish(lambda digest: self._commit(digest, key, properties, condition, owner))
+
+
+@implementer(IStagedPart)
+class StagedPart(_Staged):
+    """A body that becomes a part."""
+
+    def __init__(self, pool: DiskPool, intake: Intake, commit: Callable[[Digest], Part]) -> None:
+        super().__init__(pool, intake)
+        self._commit = commit
+
+    async def commit(self) -> Part:
+        """Verify the payload, then put the part in place of an earlier one of the same number."""
+        return await self._finish(self._commit)

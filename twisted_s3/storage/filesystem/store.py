@@ -1,0 +1,282 @@
+"""The store of files below a directory: the contract's face of all that lies in this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from os import PathLike
+from typing import Any, TypeVar
+
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from zope.interface import implementer
+
+from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import (
+    Condition,
+    IObjectStore,
+    IOpenedObject,
+    IPayload,
+    IStagedBody,
+    IStagedPart,
+    KeyWalk,
+    always,
+)
+from twisted_s3.model import Bucket, Digest, ObjectVersion, Part, Properties, Upload
+from twisted_s3.storage.filesystem.buckets import Buckets, is_folder_name
+from twisted_s3.storage.filesystem.completion import Completion
+from twisted_s3.storage.filesystem.disk import IDisk, UnsyncedDisk
+from twisted_s3.storage.filesystem.failures import disk_failures
+from twisted_s3.storage.filesystem.files import Files
+from twisted_s3.storage.filesystem.intake import Intake, TemporaryTarget
+from twisted_s3.storage.filesystem.layout import BUCKETS, LOCKS, RECORDS, STAGING, BucketLayout
+from twisted_s3.storage.filesystem.listing import DirectorySnapshots, key_walk
+from twisted_s3.storage.filesystem.locks import Locks
+from twisted_s3.storage.filesystem.metadata import Metadata
+from twisted_s3.storage.filesystem.objects import Found, Objects
+from twisted_s3.storage.filesystem.parts import Parts
+from twisted_s3.storage.filesystem.pool import DiskPool
+from twisted_s3.storage.filesystem.reading import OpenedObject
+from twisted_s3.storage.filesystem.realdisk import RealDisk
+from twisted_s3.storage.filesystem.staging import StagedBody, StagedPart
+from twisted_s3.storage.filesystem.sync import DirectorySync
+from twisted_s3.storage.filesystem.uploads import Uploads
+
+T = TypeVar("T")
+
+
+class IStoreReactor(IReactorFromThreads, IReactorTime):
+    """What a store asks of a reactor."""
+
+
+#: How many threads wait for the disk unless told otherwise.
+DEFAULT_THREADS = 16
+
+
+@implementer(IObjectStore)
+class FilesystemStore:
+    """Buckets are folders, objects are plain files. Several stores, in any number of processes, may share a directory.
+
+    :param root: the data directory, made when missing.
+    :param reactor: on whose thread the store is used, which runs its threads' results, and has the time of day.
+    :param durable: bring everything to stable storage before it is acknowledged; without it, power loss loses it.
+    :param threads: how many threads wait for the disk.
+    :param is_bucket_name: tells which names can be a bucket's.
+    :param wrap: what to put around the disk, to watch it or to make it fail.
+    :raise OSError: when the data directory can not be opened.
+    """
+
+    def __init__(
+        self,
+        root: str | PathLike[str],
+        reactor: IStoreReactor,
+        durable: bool = True,
+        threads: int = DEFAULT_THREADS,
+        is_bucket_name: Callable[[str], bool] = is_folder_name,
+        wrap: Callable[[IDisk], IDisk] = lambda disk: disk,
+    ) -> None:
+        disk = wrap(RealDisk(root) if durable else UnsyncedDisk(RealDisk(root)))
+        self._disk = disk
+        self._reactor = reactor
+        self._pool = DiskPool(reactor, threads)
+        directories = DirectorySync(disk)
+        locks = Locks(disk)
+        self._files = Files(disk, directories)
+        metadata = Metadata(disk, self._files)
+        self._buckets = Buckets(disk, self._files, directories, locks, is_bucket_name, self._now)
+        self._objects = Objects(disk, self._files, directories, locks, metadata, self._buckets, self._now)
+        self._uploads = Uploads(disk, self._files, locks, self._buckets, self._now)
+        self._parts = Parts(disk, self._files, directories, locks, self._uploads, self._now)
+        self._completion = Completion(disk, self._files, locks, self._objects, self._uploads, self._parts)
+        self._snapshots = DirectorySnapshots(disk, reactor)
+
+    async def start(self) -> None:
+        """Make the folders that are ours, and clear what crashed processes left behind."""
+        self._pool.start()
+        await self._run(self._prepare)
+
+    async def stop(self) -> None:
+        """Wait for what is under way, then end the threads."""
+        await self._pool.stop()
+        self._disk.shut()
+
+    async def clean(self) -> None:
+        """Remove what crashed processes left behind; what live ones are at work on stays."""
+        await self._run(self._clean)
+
+    async def abort_uploads_older_than(self, seconds: float) -> int:
+        """Abort every upload that was begun more than ``seconds`` ago. Gives how many."""
+        return await self._run(self._abort_older, self._now() - seconds)
+
+    async def list_buckets(self) -> Sequence[Bucket]:
+        """All buckets, by name."""
+        return await self._run(self._buckets.list)
+
+    async def create_bucket(self, name: str, owner: str, region: str) -> Bucket:
+        """Make a bucket. :raise S3Error: ``BucketAlreadyExists``."""
+        return await self._run(self._buckets.create, name, owner, region)
+
+    async def get_bucket(self, name: str) -> Bucket:
+        """:raise S3Error: ``NoSuchBucket``."""
+        with disk_failures():
+            return self._buckets.get(self._buckets.layout(name))
+
+    async def delete_bucket(self, name: str) -> None:
+        """:raise S3Error: ``BucketNotEmpty``."""
+        await self._run(self._buckets.delete, self._buckets.layout(name))
+
+    async def open_object(self, bucket: str, key: str) -> IOpenedObject:
+        """Open the current version. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``."""
+        found, version = await self._open(self._buckets.layout(bucket), key)
+        return OpenedObject(self._disk, self._pool, found.descriptor, version)
+
+    async def head_object(self, bucket: str, key: str) -> ObjectVersion:
+        """The current version's metadata. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``."""
+        found, version = await self._open(self._buckets.layout(bucket), key)
+        self._disk.close(found.descriptor)
+        return version
+
+    async def stage(self, bucket: str, payload: IPayload) -> IStagedBody:
+        """Begin to write an object."""
+        layout = self._buckets.layout(bucket)
+        with disk_failures():
+            self._buckets.require(layout)
+        target = TemporaryTarget(self._disk, self._files)
+
+        def commit(digest: Digest, key: str, properties: Properties, condition: Condition, owner: str) -> ObjectVersion:
+            version = ObjectVersion(
+                key=key,
+                size=digest.size,
+                etag=digest.md5,
+                last_modified=0.0,
+                properties=properties,
+                checksums=digest.checksums,
+                owner=owner,
+            )
+            return self._objects.put(target.temporary, layout, version, condition)
+
+        return StagedBody(self._pool, Intake(payload, target), commit)
+
+    async def change_object(
+        self, bucket: str, key: str, change: Callable[[ObjectVersion], ObjectVersion]
+    ) -> ObjectVersion:
+        """Replace the properties of the current version in one step; its bytes and Last-Modified stay."""
+        return await self._run(self._objects.change, self._buckets.layout(bucket), key, change)
+
+    async def delete_object(self, bucket: str, key: str, condition: Condition = always) -> bool:
+        """Remove the key. Gives whether it was there."""
+        return await self._run(self._objects.delete, self._buckets.layout(bucket), key, condition)
+
+    async def list_keys(
+        self, bucket: str, page: Callable[[KeyWalk], T], shown: Callable[[T], Sequence[str]]
+    ) -> tuple[T, Sequence[ObjectVersion]]:
+        """Run ``page`` over the keys in the pool, then load the metadata of those that ``shown`` names."""
+        return await self._run(self._list_keys, self._buckets.layout(bucket), page, shown)
+
+    async def create_upload(
+        self,
+        bucket: str,
+        key: str,
+        properties: Properties,
+        owner: str,
+        checksum_algorithm: str = "",
+        checksum_type: str = "",
+    ) -> Upload:
+        """Begin a multipart upload."""
+        layout = self._buckets.layout(bucket)
+        create = partial(self._uploads.create, layout, key, properties, owner, checksum_algorithm, checksum_type)
+        return await self._run(create)
+
+    async def get_upload(self, bucket: str, key: str, upload_id: str) -> Upload:
+        """:raise S3Error: ``NoSuchUpload``."""
+        return await self._run(self._uploads.get, self._buckets.layout(bucket), key, upload_id)
+
+    async def list_uploads(self, bucket: str) -> Sequence[Upload]:
+        """All uploads under way, by key, then by time of initiation, then by id."""
+        return await self._run(self._uploads.list, self._buckets.layout(bucket))
+
+    async def stage_part(
+        self, bucket: str, key: str, upload_id: str, number: int, size: int, payload: IPayload
+    ) -> IStagedPart:
+        """Begin to write a part of ``size`` bytes. :raise S3Error: ``NoSuchUpload``."""
+        layout = self._buckets.layout(bucket)
+        await self._run(self._uploads.get, layout, key, upload_id)
+        target = self._parts.target(layout, upload_id, number, size)
+        return StagedPart(self._pool, Intake(payload, target), target.commit)
+
+    async def list_parts(self, bucket: str, key: str, upload_id: str) -> Sequence[Part]:
+        """The committed parts, by number."""
+        layout = self._buckets.layout(bucket)
+        return await self._run(self._parts.list, layout, key, upload_id)
+
+    async def complete_upload(
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        parts: Sequence[Part],
+        etag: str,
+        checksums: Mapping[str, str],
+        checksum_type: str,
+        condition: Condition = always,
+    ) -> ObjectVersion:
+        """Make the object out of ``parts``, in one commit. :raise S3Error: ``InvalidPart``, ``NoSuchUpload``."""
+        version = ObjectVersion(
+            key=key,
+            size=sum(part.size for part in parts),
+            etag=etag,
+            last_modified=0.0,
+            checksums=checksums,
+            checksum_type=checksum_type,
+            parts=tuple(parts),
+            upload_id=upload_id,
+        )
+        return await self._run(self._completion.complete, self._buckets.layout(bucket), version, condition)
+
+    async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
+        """Drop an upload and its parts. :raise S3Error: ``NoSuchUpload``."""
+        await self._run(self._uploads.abort, self._buckets.layout(bucket), key, upload_id)
+
+    async def _run(self, job: Callable[..., T], *args: Any) -> T:
+        with disk_failures():
+            return await self._pool.run(job, *args)
+
+    async def _open(self, bucket: BucketLayout, key: str) -> tuple[Found, ObjectVersion]:
+        with disk_failures():
+            opened = self._objects.peek(bucket, key)
+            if opened is None:
+                opened = await self._pool.run(self._objects.open, bucket, key, undo=self._close)
+            return opened
+
+    def _close(self, opened: tuple[Found, ObjectVersion]) -> None:
+        self._disk.close(opened[0].descriptor)
+
+    def _list_keys(
+        self, bucket: BucketLayout, page: Callable[[KeyWalk], T], shown: Callable[[T], Sequence[str]]
+    ) -> tuple[T, Sequence[ObjectVersion]]:
+        self._buckets.require(bucket)
+        result = page(key_walk(self._snapshots, bucket.tree, bucket.overflow))
+        return result, self._objects.head_all(bucket, shown(result))
+
+    def _prepare(self) -> None:
+        for folder in (STAGING, LOCKS, RECORDS, BUCKETS):
+            self._files.ensure(folder)
+        self._clean()
+
+    def _clean(self) -> None:
+        self._files.clean_staging()
+        self._buckets.clean()
+
+    def _abort_older(self, initiated: float) -> int:
+        aborted = 0
+        for bucket in self._buckets.list():
+            layout = self._buckets.layout(bucket.name)
+            for upload in self._uploads.list(layout):
+                if upload.initiated < initiated:
+                    with suppress(S3Error):
+                        self._uploads.abort(layout, upload.key, upload.id)
+                        aborted += 1
+        return aborted
+
+    def _now(self) -> float:
+        return float(self._reactor.seconds())
