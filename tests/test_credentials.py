@@ -27,8 +27,9 @@ PAIR = {"S3STORE_ACCESS_KEY": "environ", "S3STORE_SECRET_KEY": "secret-of-enviro
 
 class CredentialsCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.directory = Path(self.mktemp()).absolute()
-        self.directory.mkdir(parents=True)
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
 
     def sources(
         self, environ: dict[str, str] | None = None, toml: str | None = None, document: object = None

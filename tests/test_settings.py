@@ -18,8 +18,9 @@ def check_endpoint(text: str) -> None:
 
 class SettingsCase(SynchronousTestCase):
     def file(self, text: str | bytes) -> Path:
-        path = Path(self.mktemp() + ".toml").absolute()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        path = Path(directory.name) / "s3store.toml"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
 

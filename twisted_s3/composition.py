@@ -23,7 +23,7 @@ def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Comp
     store = FilesystemStore(
         settings.data_dir, reactor, durable=settings.durability == "strict", threads=settings.disk_threads
     )
-    return Composition(store, _site(settings, store, credentials, reactor))
+    return Composition(store, _site(settings, store, credentials, reactor), store.clean)
 
 
 def _site(settings: Settings, store: IObjectStore, credentials: ICredentials, reactor: Any) -> S3Site:

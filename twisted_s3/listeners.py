@@ -18,8 +18,10 @@ from twisted.internet.interfaces import (
     IReadDescriptor,
     IStreamServerEndpoint,
 )
+from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 
 
 def _server(reactor: Any, text: str) -> IStreamServerEndpoint:
@@ -29,6 +31,26 @@ def _server(reactor: Any, text: str) -> IStreamServerEndpoint:
 
 class ListenError(Exception):
     """An endpoint can not be listened on. The text is one line."""
+
+
+class _Front(Factory):
+    """Stands before the factory that a server has once it is ready."""
+
+    noisy = False
+    _factory: IProtocolFactory | None = None
+
+    def put(self, factory: IProtocolFactory) -> None:
+        """Give the connections from now on to ``factory``."""
+        self._factory = factory
+        factory.doStart()
+
+    def buildProtocol(self, addr: Any) -> Any:
+        return self._factory.buildProtocol(addr) if self._factory is not None else None
+
+    def stopFactory(self) -> None:
+        factory, self._factory = self._factory, None
+        if factory is not None:
+            factory.doStop()
 
 
 class Listeners:
@@ -46,35 +68,53 @@ class Listeners:
         self._reactor = reactor
         self._endpoints = endpoints
         self._adopted = adopted
+        self._front = _Front()
         self.ports: list[IListeningPort] = []
 
-    async def bind(self, factory: IProtocolFactory) -> None:
+    def bind(self) -> Deferred[None]:
         """Bind all endpoints. Connections are taken by the kernel, and wait there until :meth:`open`.
 
-        :raise ListenError: when one can not be bound; none is then left bound.
+        :raise ListenError: when one can not be bound; none is then left bound. Raised at once where the endpoints
+            are of the usual kinds, so that it ends the start of a daemon; else it comes with the Deferred.
         """
+        bound = Deferred.fromCoroutine(self._bind())
+        failures: list[Failure] = []
+
+        def note(failure: Failure) -> Failure:
+            failures.append(failure)
+            return failure
+
+        bound.addErrback(note)
+        if failures:
+            bound.addErrback(lambda _: None)
+            failures[0].raiseException()
+        return bound
+
+    async def _bind(self) -> None:
         for number, text in enumerate(self._endpoints):
             try:
-                self.ports.append(await self._listen(number, text, factory))
+                port = await self._listen(number, text)
             except Exception as error:
-                # Of whatever kind: endpoints are plugins.
-                await self.close()
+                # Of whatever kind: endpoints are plugins. Nobody need wait until the others are closed.
+                Deferred.fromCoroutine(self.close())
                 raise ListenError(f"can not listen on {text}: {_reason(error)}") from error
-            self._pause(self.ports[-1])
+            self.ports.append(port)
+            self._pause(port)
 
-    def _listen(self, number: int, text: str, factory: IProtocolFactory) -> Deferred[IListeningPort]:
+    def _listen(self, number: int, text: str) -> Deferred[IListeningPort]:
         reactor: Any = self._reactor
         if self._adopted:
             reactor = AdoptingReactor(reactor, self._adopted[number])
             text = without_systemd(text)
-        return _server(reactor, text).listen(factory)
+        return _server(reactor, text).listen(self._front)
 
     def _pause(self, port: IListeningPort) -> None:
         if IReadDescriptor.providedBy(port):
             self._reactor.removeReader(port)
 
-    def open(self) -> None:
+    def open(self, factory: IProtocolFactory) -> None:
         """Begin to accept connections."""
+        self._front.put(factory)
         for port in self.ports:
             if IReadDescriptor.providedBy(port):
                 self._reactor.addReader(port)

@@ -1,6 +1,8 @@
-"""Removes multipart uploads that nobody finished."""
+"""What a server does now and then: remove uploads that nobody finished, and what crashes left behind."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -32,18 +34,30 @@ async def reap_uploads(store: IObjectStore, before: float) -> int:
     return reaped
 
 
+#: Looks are never further apart, in seconds.
+LONGEST_INTERVAL = 3600.0
+
+
 class Reaper:
-    """Looks for old uploads again and again.
+    """Looks for what is to be removed, again and again.
 
     :param expiry: age in seconds at which an upload goes; 0 for never.
+    :param clean: removes what crashes left behind in the store.
     """
 
     _log = Logger()
 
-    def __init__(self, store: IObjectStore, expiry: float, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        store: IObjectStore,
+        expiry: float,
+        clock: IReactorTime,
+        clean: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
         self._store = store
         self._expiry = expiry
         self._clock = clock
+        self._clean = clean
         self._loop = LoopingCall(lambda: Deferred.fromCoroutine(self._look()))
         self._loop.clock = clock
         self._ended: Deferred[LoopingCall] | None = None
@@ -51,12 +65,11 @@ class Reaper:
     @property
     def interval(self) -> float:
         """Seconds between two looks."""
-        return min(3600.0, max(1.0, self._expiry / 10))
+        return min(LONGEST_INTERVAL, max(1.0, self._expiry / 10)) if self._expiry > 0 else LONGEST_INTERVAL
 
     def start(self) -> None:
         """Look now, and then at every interval."""
-        if self._expiry > 0:
-            self._ended = self._loop.start(self.interval)
+        self._ended = self._loop.start(self.interval)
 
     async def stop(self) -> None:
         """Look no more; wait for a look that is under way."""
@@ -67,10 +80,12 @@ class Reaper:
 
     async def _look(self) -> None:
         try:
-            reaped = await reap_uploads(self._store, self._clock.seconds() - self._expiry)
+            if self._expiry > 0:
+                reaped = await reap_uploads(self._store, self._clock.seconds() - self._expiry)
+                if reaped:
+                    self._log.info("removed {count} unfinished uploads", count=reaped)
+            if self._clean is not None:
+                await self._clean()
         except Exception:
             # A disk that fails now may work again at the next look.
-            self._log.failure("could not look for old uploads")
-            return
-        if reaped:
-            self._log.info("removed {count} unfinished uploads", count=reaped)
+            self._log.failure("could not remove what is left behind")

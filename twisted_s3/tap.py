@@ -187,7 +187,10 @@ class Daemon(MultiService):
             for line in ("*" * 72, "DURABILITY IS OFF: a crash or a power cut LOSES acknowledged data.", "*" * 72):
                 self._log.warn("{line}", line=line)
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
-        super().startService()
+        try:
+            super().startService()
+        except OSError as error:
+            self._give_up(error)
 
     def reload(self) -> None:
         """Load the users anew, in all processes."""

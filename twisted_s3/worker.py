@@ -81,7 +81,7 @@ class Worker:
             reactor,
             failed=self._failed,
             adopted=greeting.sockets,
-            reap=greeting.reap,
+            housekeeping=greeting.housekeeping,
         )
 
     def run(self) -> None:
@@ -132,7 +132,7 @@ def main() -> int:
     worker = Worker(greeting, reactor)
     try:
         worker.run()
-    except (SettingsError, ListenError) as error:
+    except (SettingsError, ListenError, OSError) as error:
         Logger().critical("{error}", error=str(error))
         return 1
     return worker.status

@@ -19,7 +19,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IProcessTransport, IReactorTime
-from twisted.internet.protocol import Factory, ProcessProtocol
+from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.runner.procmon import LoggingProtocol, ProcessMonitor
@@ -42,13 +42,13 @@ class Greeting:
 
     :ivar sockets: descriptors, one for each endpoint of the settings.
     :ivar compose: full name of the :data:`twisted_s3.service.Compose`.
-    :ivar reap: whether this worker removes old uploads.
+    :ivar housekeeping: whether this worker does the periodic jobs.
     """
 
     settings: Settings
     sockets: tuple[int, ...]
     compose: str
-    reap: bool
+    housekeeping: bool
 
     def to_line(self) -> bytes:
         """As one line."""
@@ -60,7 +60,7 @@ class Greeting:
         """What :meth:`to_line` wrote."""
         fields = json.loads(line)
         settings = Settings.from_json(fields["settings"])
-        return cls(settings, tuple(fields["sockets"]), fields["compose"], fields["reap"])
+        return cls(settings, tuple(fields["sockets"]), fields["compose"], fields["housekeeping"])
 
 
 _relay = Logger(namespace=RELAY)
@@ -184,7 +184,7 @@ class Workers(Service):
         :raise ListenError: when one can not be bound.
         """
         super().privilegedStartService()
-        self._bound = self.listeners.bind(Factory())
+        self._bound = self.listeners.bind()
 
     def startService(self) -> None:
         """Start the workers. Connections made before they are up wait."""
@@ -200,7 +200,7 @@ class Workers(Service):
         sockets = self.listeners.descriptors()
         numbers = tuple(range(FIRST_SOCKET, FIRST_SOCKET + len(sockets)))
         greetings = {
-            f"worker {n}": Greeting(self._settings, numbers, self._compose, reap=n == 1)
+            f"worker {n}": Greeting(self._settings, numbers, self._compose, housekeeping=n == 1)
             for n in range(1, self._settings.workers + 1)
         }
         self._spawner = _Spawner(self._reactor, sockets, greetings)
