@@ -94,11 +94,10 @@ class StoreKit(_Base):
     async def setUp(self) -> None:
         self.store = self.make_store()
         await self.store.start()
+        # Not in tearDown, which trial calls after the cleanups: one of them may remove what the store lies in.
+        self.addCleanup(self.store.stop)
         for bucket in (BUCKET, OTHER):
             await self.store.create_bucket(bucket, OWNER, "us-east-1")
-
-    async def tearDown(self) -> None:
-        await self.store.stop()
 
     async def refused(self, code: str, attempt: Awaitable[object]) -> S3Error:
         """Await ``attempt``, which has to be refused with ``code``."""

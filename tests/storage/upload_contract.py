@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.storage.kit import BUCKET, OTHER, OWNER, PlainPayload, StoreKit, md5, pattern, refuse
 from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import IStagedPart
 from twisted_s3.model import ByteRange, ObjectVersion, Part, Properties, Upload
 
 KIB = 1024
@@ -72,6 +73,20 @@ class UploadContract(StoreKit):
             await self.refused(code, self.put_part(upload, 1, pattern(200_000, 1), payload))
             self.assertEqual(await self.parts(upload), [first])
         await self._completes(upload, [first], body)
+
+    async def test_part_of_another_size_than_declared(self) -> None:
+        upload = await self.begin()
+        first = await self.put_part(upload, 1, b"first")
+        for declared, body in ((5, b"four"), (5, b"longer"), (0, b"1"), (1, b"")):
+            staged = await self.store.stage_part(BUCKET, "big", upload.id, 1, declared, PlainPayload())
+
+            async def send(staged: IStagedPart = staged, body: bytes = body) -> None:
+                await staged.write(body)
+                await staged.commit()
+
+            await self.refused("IncompleteBody", send())
+            await staged.discard()
+        await self._completes(upload, [first], b"first")
 
     async def test_part_replaced(self) -> None:
         for sizes in ((100, 100), (100, 50), (50, 100), (100, 0), (0, 100)):
@@ -243,9 +258,9 @@ class UploadContract(StoreKit):
             await late.write(pattern(size // 2, 7))
             await self._completes(upload, parts, b"".join(bodies))
 
-            async def finish(late: object = late, size: int = size) -> None:
-                await late.write(pattern(size - size // 2, 8))  # type: ignore[attr-defined]
-                await late.commit()  # type: ignore[attr-defined]
+            async def finish(late: IStagedPart = late, size: int = size) -> None:
+                await late.write(pattern(size - size // 2, 8))
+                await late.commit()
 
             await self.refused("NoSuchUpload", finish())
             await late.discard()

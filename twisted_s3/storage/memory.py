@@ -230,17 +230,26 @@ class _StagedBody(_Staged):
 @implementer(IStagedPart)
 class _StagedPart(_Staged):
     def __init__(
-        self, store: MemoryStore, account: _Account, place: tuple[str, str, str], number: int, payload: IPayload
+        self,
+        store: MemoryStore,
+        account: _Account,
+        place: tuple[str, str, str],
+        number: int,
+        size: int,
+        payload: IPayload,
     ) -> None:
         super().__init__(account, payload)
         self._store = store
         self._place = place
         self._number = number
+        self._declared_size = size
 
     async def commit(self) -> Part:
         """Verify the payload, then put the part in place of an earlier one."""
 
         def put(digest: Digest, blob: _Blob) -> Part:
+            if digest.size != self._declared_size:
+                raise S3Error("IncompleteBody")
             bucket, key, upload_id = self._place
             upload = self._store._find(bucket).find_upload(key, upload_id)
             part = Part(
@@ -392,7 +401,7 @@ class MemoryStore:
     ) -> IStagedPart:
         """Begin to write a part. :raise S3Error: ``NoSuchUpload``."""
         self._find(bucket).find_upload(key, upload_id)
-        return _StagedPart(self, self._account, (bucket, key, upload_id), number, payload)
+        return _StagedPart(self, self._account, (bucket, key, upload_id), number, size, payload)
 
     async def list_parts(self, bucket: str, key: str, upload_id: str) -> Sequence[Part]:
         """The committed parts, by number."""
