@@ -20,6 +20,12 @@ ROOT = Path(__file__).parent.parent
 PATIENCE = 30.0
 
 
+def environment() -> dict[str, str]:
+    """This process's environment without settings of ours, for a process that imports from here."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("S3STORE_")}
+    return clean | {"PYTHONPATH": str(ROOT)}
+
+
 class Daemon:
     """A twistd in the foreground.
 
@@ -28,11 +34,10 @@ class Daemon:
     """
 
     def __init__(self, directory: Path, arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("S3STORE_")}
         self.process = subprocess.Popen(
             [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "-n", "--pidfile=", *arguments],
             cwd=directory,
-            env=clean | {"PYTHONPATH": str(ROOT)} | dict(environ or {}),
+            env=environment() | dict(environ or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -39,6 +39,9 @@ class _Front(Factory):
     noisy = False
     _factory: IProtocolFactory | None = None
 
+    def logPrefix(self) -> str:
+        return "s3store"
+
     def put(self, factory: IProtocolFactory) -> None:
         """Give the connections from now on to ``factory``."""
         self._factory = factory
