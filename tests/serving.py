@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import attrs
@@ -112,9 +113,9 @@ class ServingTestCase(TestCase):
         tls = changes.get("tls", self.tls)
         authority, endpoint = None, "tcp:0:interface=127.0.0.1"
         if tls:
-            folder = Path(self.mktemp())
-            folder.mkdir()
-            made = issue_certificate(folder.resolve())
+            folder = TemporaryDirectory()
+            self.addCleanup(folder.cleanup)
+            made = issue_certificate(Path(folder.name))
             authority = str(made.certificate)
             endpoint = f"ssl:0:interface=127.0.0.1:certKey={made.certificate}:privateKey={made.key}"
         port = await serverFromString(reactor, endpoint).listen(site)
