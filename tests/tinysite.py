@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, succeed
+from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
@@ -38,22 +39,47 @@ class Tiny(Resource):
         return b"%d" % os.getpid()
 
 
+class TinyChannel(HTTPChannel):
+    """Tells its site when it is gone."""
+
+    def connectionLost(self, reason: Any) -> None:
+        super().connectionLost(reason)
+        self.site.gone()
+
+
 class TinySite(Site):
-    """Its slow requests go on until it is drained; ``stubborn`` ones until they are ended."""
+    """Its slow requests go on until it is drained; only then do their bytes go out."""
+
+    protocol = TinyChannel
 
     def __init__(self, resource: Tiny, reactor: Any) -> None:
         super().__init__(resource, reactor=reactor)
         self.tiny = resource
         self.graces: list[float] = []
+        self._open = 0
+        self._drained: Deferred[None] | None = None
+
+    def buildProtocol(self, addr: Any) -> Any:
+        channel = super().buildProtocol(addr)
+        channel.site = self
+        self._open += 1
+        return channel
 
     def drain(self, grace: float) -> Deferred[None]:
         self.graces.append(grace)
-        ends = []
         for request in self.tiny.slow:
-            ends.append(request.notifyFinish())
             request.write(b" end")
             request.finish()
-        return gatherResults(ends, consumeErrors=True).addCallback(lambda _: None)
+        if not self._open:
+            return succeed(None)
+        self._drained = Deferred()
+        return self._drained
+
+    def gone(self) -> None:
+        """A channel is gone."""
+        self._open -= 1
+        if not self._open and self._drained is not None:
+            self._drained.callback(None)
 
 
 def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Composition:

@@ -165,6 +165,9 @@ class _InheritedSocket(socket.socket):
     def bind(self, address: object) -> None:
         """It is bound already."""
 
+    def shutdown(self, how: int) -> None:
+        """Others go on with it."""
+
 
 class _InheritedUNIXPort(unix.Port):
     """Neither changes the mode of the socket's file nor removes it: both are up to who made it."""
