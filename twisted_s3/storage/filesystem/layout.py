@@ -14,7 +14,7 @@ All paths are bytes, relative to the data directory, without leading or trailing
 from __future__ import annotations
 
 from binascii import unhexlify
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import attrs
 
@@ -143,10 +143,12 @@ class BucketLayout:
         """The folder of one upload."""
         return b"%b/%b" % (self.uploads, upload_id.encode())
 
-    def paths(self, key: str) -> Sequence[bytes]:
+    def paths(self, key: str) -> Iterator[bytes]:
         """The places where a key may lie, the preferred one first."""
         plain = self.tree.path(key)
-        return (self.overflow.path(key),) if plain is None else (plain, self.overflow.path(key))
+        if plain is not None:
+            yield plain
+        yield self.overflow.path(key)
 
     def top(self, path: bytes) -> bytes:
         """The folder below which directories come and go with the keys in them."""

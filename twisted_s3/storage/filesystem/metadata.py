@@ -62,6 +62,9 @@ class Metadata:
             if error.errno not in _NO_XATTR:
                 raise
             raw = self._files.load(_inode_path(stat))
+            # The name of a file goes before its record.
+            if raw is None and not self._disk.fstat(descriptor).links:
+                raise SideFileGone from None
         found = None if raw is None else load_version(raw, key, stamp)
         if not isinstance(found, str):
             return found
@@ -130,8 +133,8 @@ class Metadata:
     def _write_beside(self, descriptor: Descriptor, stamp: Stamp, record: bytes) -> bytes:
         side = token_hex(16)
         path = _side_path(side)
-        self._files.save(record, path, replace=False, top=RECORDS)
         try:
+            self._files.save(record, path, replace=False, top=RECORDS)
             self._disk.setxattr(descriptor, _NAME, dump_pointer(side, stamp))
         except BaseException:
             self.forget(path)

@@ -41,19 +41,16 @@ class Parts:
         uploads: Uploads,
         now: Callable[[], float],
     ) -> None:
-        self._disk = disk
-        self._files = files
-        self._directories = directories
-        self._locks = locks
+        self.disk = disk
+        self.files = files
+        self.directories = directories
+        self.locks = locks
         self._uploads = uploads
-        self._now = now
+        self.now = now
 
     def target(self, bucket: BucketLayout, upload_id: str, number: int, size: int) -> PartTarget:
         """Where the bytes of a part of ``size`` bytes go, and how they become the part."""
-        folder = bucket.upload(upload_id)
-        return PartTarget(
-            self._disk, self._files, self._directories, self._locks, self, folder, upload_id, number, size, self._now
-        )
+        return PartTarget(self, bucket.upload(upload_id), upload_id, number, size)
 
     def list(self, bucket: BucketLayout, key: str, upload_id: str) -> Sequence[Part]:
         """The committed parts, by number. :raise S3Error: ``NoSuchUpload``."""
@@ -67,7 +64,7 @@ class Parts:
 
     def find(self, folder: bytes, number: int) -> StoredPart | None:
         """One committed part; None when there is none."""
-        raw = self._files.load(b"%b/parts/%d" % (folder, number))
+        raw = self.files.load(b"%b/parts/%d" % (folder, number))
         return None if raw is None else load_part(raw)
 
     def claimed(self, folder: bytes) -> Sequence[int]:
@@ -84,17 +81,17 @@ class Parts:
         self._ensure(slots, folder)
         while True:
             try:
-                descriptor = self._disk.open(path, Access.ENSURE)
+                descriptor = self.disk.open(path, Access.ENSURE)
             except FileNotFoundError:
                 raise no_such_upload(folder.rpartition(b"/")[2].decode()) from None
             try:
-                locked = self._disk.lock(descriptor, exclusive=True, wait=False)
-                if locked and self._disk.fstat(descriptor).links:
+                locked = self.disk.lock(descriptor, exclusive=True, wait=False)
+                if locked and self.disk.fstat(descriptor).links:
                     return descriptor
             except BaseException:
-                self._disk.close(descriptor)
+                self.disk.close(descriptor)
                 raise
-            self._disk.close(descriptor)
+            self.disk.close(descriptor)
             if not locked:
                 return None
 
@@ -105,13 +102,13 @@ class Parts:
 
     def _ensure(self, directory: bytes, folder: bytes) -> None:
         try:
-            self._files.ensure(directory, folder)
+            self.files.ensure(directory, folder)
         except FileNotFoundError:
             raise no_such_upload(folder.rpartition(b"/")[2].decode()) from None
 
     def _numbers(self, directory: bytes) -> Sequence[int]:
         try:
-            return sorted(int(name) for name, _ in self._disk.scan(directory) if name.isdigit())
+            return sorted(int(name) for name, _ in self.disk.scan(directory) if name.isdigit())
         except FileNotFoundError:
             return ()
 
@@ -119,29 +116,12 @@ class Parts:
 class PartTarget:
     """Takes the bytes of one part, into its slot or apart."""
 
-    def __init__(
-        self,
-        disk: IDisk,
-        files: Files,
-        directories: DirectorySync,
-        locks: Locks,
-        parts: Parts,
-        folder: bytes,
-        upload_id: str,
-        number: int,
-        size: int,
-        now: Callable[[], float],
-    ) -> None:
-        self._disk = disk
-        self._files = files
-        self._directories = directories
-        self._locks = locks
+    def __init__(self, parts: Parts, folder: bytes, upload_id: str, number: int, size: int) -> None:
         self._parts = parts
         self._folder = folder
         self._upload_id = upload_id
         self._number = number
         self._size = size
-        self._now = now
         self._slot: Descriptor | None = None
         self._apart: Temporary | None = None
         self._file: Descriptor | None = None
@@ -151,7 +131,7 @@ class PartTarget:
 
     def open(self) -> None:
         """Claim the slot, or make a file apart. :raise S3Error: ``NoSuchUpload``."""
-        with self._locks.upload(self._upload_id):
+        with self._parts.locks.upload(self._upload_id):
             grid = self._parts.grid(self._folder, self._size)
             offset = (self._number - 1) * grid
             if offset + grid <= _MAX_GRID_BYTES:
@@ -159,9 +139,9 @@ class PartTarget:
             if self._slot is not None:
                 self._place = f"grids/{grid}"
                 self._offset = offset
-                self._file = self._disk.open(self._path(self._place), Access.ENSURE)
+                self._file = self._parts.disk.open(self._path(self._place), Access.ENSURE)
                 return
-        self._apart = self._disk.create_temporary(STAGING)
+        self._apart = self._parts.disk.create_temporary(STAGING)
         self._place = f"apart/{token_hex(16)}"
         self._file = self._apart.descriptor
 
@@ -170,28 +150,28 @@ class PartTarget:
         assert self._file is not None
         if offset + sum(map(len, chunks)) > self._size:
             raise S3Error("IncompleteBody", "The part is longer than was declared.")
-        self._disk.write(self._file, self._offset + offset, chunks)
+        self._parts.disk.write(self._file, self._offset + offset, chunks)
 
     def commit(self, digest: Digest) -> Part:
         """Make the part durable, in place of an earlier one of its number. :raise S3Error: ``NoSuchUpload``."""
         assert self._file is not None
         if digest.size != self._size:
             raise S3Error("IncompleteBody")
-        self._disk.fsync(self._file)
-        part = Part(self._number, digest.size, digest.md5, digest.checksums, self._now())
-        record = self._disk.create_temporary(STAGING)
+        self._parts.disk.fsync(self._file)
+        part = Part(self._number, digest.size, digest.md5, digest.checksums, self._parts.now())
+        record = self._parts.disk.create_temporary(STAGING)
         try:
-            self._disk.write(record.descriptor, 0, [dump_part(StoredPart(part, self._place, self._offset))])
-            self._disk.fsync(record.descriptor)
+            self._parts.disk.write(record.descriptor, 0, [dump_part(StoredPart(part, self._place, self._offset))])
+            self._parts.disk.fsync(record.descriptor)
             earlier = self._publish(record)
         except FileNotFoundError:
             raise no_such_upload(self._upload_id) from None
         finally:
-            self._files.drop(record)
-        self._directories.sync(self._path("parts"))
+            self._parts.files.drop(record)
+        self._parts.directories.sync(self._path("parts"))
         if earlier is not None and earlier.place.startswith("apart/"):
             with suppress(OSError):
-                self._disk.unlink(self._path(earlier.place))
+                self._parts.disk.unlink(self._path(earlier.place))
         return part
 
     def close(self) -> None:
@@ -199,33 +179,33 @@ class PartTarget:
         try:
             if self._slot is not None and not self._committed:
                 with suppress(FileNotFoundError):
-                    self._disk.unlink(slot(self._folder, self._number))
+                    self._parts.disk.unlink(slot(self._folder, self._number))
         finally:
             if self._apart is not None:
                 self._drop_apart(self._apart)
             elif self._file is not None:
-                self._disk.close(self._file)
+                self._parts.disk.close(self._file)
             if self._slot is not None:
-                self._disk.close(self._slot)
+                self._parts.disk.close(self._slot)
 
     def _publish(self, record: Temporary) -> StoredPart | None:
         """Give bytes and record their names, in this order. Gives the part that was there before."""
-        with self._locks.upload(self._upload_id):
+        with self._parts.locks.upload(self._upload_id):
             # The record must never point to a name that a crash takes back.
             if self._apart is not None:
-                self._files.place(self._apart, self._path(self._place), replace=False, top=self._folder)
-            self._directories.sync(parent(self._path(self._place)))
+                self._parts.files.place(self._apart, self._path(self._place), replace=False, top=self._folder)
+            self._parts.directories.sync(parent(self._path(self._place)))
             earlier = self._parts.find(self._folder, self._number)
             path = b"%b/parts/%d" % (self._folder, self._number)
-            self._files.place(record, path, replace=True, top=self._folder)
+            self._parts.files.place(record, path, replace=True, top=self._folder)
             self._committed = True
             return earlier
 
     def _drop_apart(self, apart: Temporary) -> None:
-        self._files.drop(apart)
+        self._parts.files.drop(apart)
         if not self._committed:
             with suppress(FileNotFoundError):
-                self._disk.unlink(self._path(self._place))
+                self._parts.disk.unlink(self._path(self._place))
 
     def _path(self, place: str) -> bytes:
         return b"%b/%b" % (self._folder, place.encode())

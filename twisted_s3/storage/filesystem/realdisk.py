@@ -40,7 +40,7 @@ class RealDisk:
     """
 
     def __init__(self, root: str | os.PathLike[str], unnamed: bool = True, opener: OpenBeneath | None = None) -> None:
-        os.makedirs(root, exist_ok=True)
+        _make_durably(os.path.abspath(root))
         self._root = os.open(root, _DIRECTORY)
         # A file without a name gets one through /proc.
         self._unnamed = unnamed and hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
@@ -274,6 +274,20 @@ class RealDisk:
             yield descriptor, name
         finally:
             os.close(descriptor)
+
+
+def _make_durably(directory: str) -> None:
+    """Make a directory, and bring its name to stable storage."""
+    above = os.path.dirname(directory)
+    if os.path.isdir(directory):
+        return
+    _make_durably(above)
+    os.makedirs(directory, exist_ok=True)
+    descriptor = os.open(above, _DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _random_name(directory: bytes) -> bytes:
