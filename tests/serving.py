@@ -44,6 +44,7 @@ class Server:
     :ivar url: of the endpoint.
     :ivar authority: path of the certificate that HTTPS clients must trust, None over HTTP.
     :ivar finished: every request that has ended, in order.
+    :ivar clients: every client that was made.
     """
 
     url: str
@@ -51,6 +52,7 @@ class Server:
     site: S3Site
     authority: str | None
     finished: list[Finished]
+    clients: list[Any] = attrs.field(factory=list)
 
     @property
     def port(self) -> int:
@@ -60,7 +62,7 @@ class Server:
     def client(self, user: User = ALICE, region: str = REGION, **config: Any) -> Any:
         """A boto3 client of the server, for use in a thread."""
         settings = {"retries": {"max_attempts": 0}, "s3": {"addressing_style": "path"}, **config}
-        return boto3.session.Session().client(
+        client = boto3.session.Session().client(
             "s3",
             endpoint_url=self.url,
             region_name=region,
@@ -69,12 +71,20 @@ class Server:
             verify=self.authority,
             config=Config(**settings),
         )
+        self.clients.append(client)
+        return client
+
+    def close_clients(self) -> None:
+        """Close the connections of all clients, for which the server would wait."""
+        for client in self.clients:
+            client.close()
 
 
 class ServingTestCase(TestCase):
     """Tests that talk to a real server.
 
-    ``make_store`` says over which store, by default one in memory; ``tls`` whether over HTTPS.
+    ``make_store`` says over which store, by default one in memory; ``tls`` whether over HTTPS;
+    ``grace`` how many seconds connections may take to end.
     """
 
     timeout = 120
@@ -85,6 +95,7 @@ class ServingTestCase(TestCase):
     limits = HTTPLimits()
     object_limits = ObjectLimits()
     allow_sigv2 = True
+    grace = 5.0
 
     def make_store(self) -> IObjectStore:
         """The store to serve."""
@@ -98,7 +109,7 @@ class ServingTestCase(TestCase):
         services = Services(
             store,
             Users(changes.get("users", self.users)),
-            OwnerAuthorizer(),
+            changes.get("authorizer", OwnerAuthorizer()),
             reactor,
             changes.get("region", self.region),
             changes.get("object_limits", self.object_limits),
@@ -125,7 +136,7 @@ class ServingTestCase(TestCase):
 
     async def _close(self, port: Any, site: S3Site) -> None:
         await port.stopListening()
-        await site.drain(5)
+        await site.drain(self.grace)
 
     def _stop(self, port: Any, site: S3Site) -> Deferred[None]:
         return Deferred.fromCoroutine(self._close(port, site))

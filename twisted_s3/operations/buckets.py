@@ -39,7 +39,12 @@ async def create_bucket(call: Call) -> Answer:
     """
     name, region = call.bucket_name, call.services.region
     check_bucket_name(name)
-    refuse_unbuilt(call.head)
+    try:
+        refuse_unbuilt(call.head)
+    except S3Error as error:
+        if error.code != "AccessControlListNotSupported":
+            raise
+        raise S3Error("InvalidBucketAclWithObjectOwnership") from None
     ownership = call.head.header("x-amz-object-ownership")
     if ownership not in (None, "BucketOwnerEnforced"):
         raise S3Error("NotImplemented", elements={"Header": "x-amz-object-ownership"})

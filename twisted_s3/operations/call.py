@@ -121,12 +121,20 @@ class Call:
         payload = payload_for(self.head, self.verified, algorithms)
         size = payload.size
         if limit is not None and size is not None and size > limit:
-            raise S3Error("EntityTooLarge", elements={"ProposedSize": str(size), "MaxSizeAllowed": str(limit)})
+            raise _too_large(size, limit)
         return payload
 
-    async def receive(self, staged: IStaged) -> None:
-        """Write the request's body to where it is staged, as fast as both sides can."""
+    async def receive(self, staged: IStaged, limit: int | None = None) -> None:
+        """Write the request's body to where it is staged, as fast as both sides can.
+
+        :param limit: the most bytes as sent, for a body of undeclared length: `payload` holds the others to theirs.
+        :raise S3Error: ``EntityTooLarge``.
+        """
+        received = 0
         while data := await self.body.read():
+            received += len(data)
+            if limit is not None and received > limit:
+                raise _too_large(received, limit)
             await staged.write(data)
 
     async def document(self, limit: int = DOCUMENT_LIMIT) -> bytes:
@@ -147,6 +155,10 @@ class Call:
                 raise S3Error("MaxMessageLengthExceeded", elements={"MaxMessageLengthBytes": str(limit)})
         payload.finish()
         return b"".join(pieces)
+
+
+def _too_large(size: int, limit: int) -> S3Error:
+    return S3Error("EntityTooLarge", elements={"ProposedSize": str(size), "MaxSizeAllowed": str(limit)})
 
 
 @asynccontextmanager

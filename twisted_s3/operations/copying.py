@@ -11,7 +11,7 @@ from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IOpenedObject
 from twisted_s3.model import ByteRange, Properties
 from twisted_s3.operations.call import Answer, Call, discarding, document
-from twisted_s3.operations.headers import check_version, refuse_unbuilt
+from twisted_s3.operations.headers import check_expected_owner, check_version, refuse_unbuilt
 from twisted_s3.operations.multipart import part_algorithms, upload_id
 from twisted_s3.operations.objects import check_early
 from twisted_s3.protocol import xmldocs
@@ -32,6 +32,7 @@ async def copy_object(call: Call) -> Answer:
     refuse_unbuilt(call.head)
     source = parse_copy_source(call.head.header("x-amz-copy-source") or "")
     replace = _directive(call, "x-amz-metadata-directive")
+    replace_tags = _directive(call, "x-amz-tagging-directive")
     condition = write_condition(call.head)
     storage_class = storage_class_of(call.head)
     if (source.bucket, source.key) == (call.bucket_name, call.key) and not replace:
@@ -45,7 +46,9 @@ async def copy_object(call: Call) -> Answer:
                 "The specified copy source is larger than the maximum allowable size for a copy source: "
                 f"{call.services.limits.put}",
             )
-        properties = properties_of(call.head) if replace else _kept(call, opened.version.properties, storage_class)
+        before = opened.version.properties
+        properties = properties_of(call.head) if replace else _kept(call, before, storage_class)
+        properties = attrs.evolve(properties, tags={} if replace_tags else before.tags)
         payload = Payload(_algorithms(call, opened))
         async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
             await staged.copy_from(opened, ByteRange(0, size))
@@ -82,6 +85,7 @@ async def _opened(call: Call, source: CopySource) -> AsyncIterator[IOpenedObject
     check_key(source.key)
     bucket = await call.store.get_bucket(source.bucket)
     call.services.authorizer.authorize(call.user, "s3:GetObject", bucket, source.key)
+    check_expected_owner(call.head, bucket, "x-amz-source-expected-bucket-owner")
     check_version(source.version_id)
     opened = await call.store.open_object(source.bucket, source.key)
     try:

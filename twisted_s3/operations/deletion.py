@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
 
 from twisted_s3.errors import S3Error
 from twisted_s3.operations.call import Answer, Call, document
 from twisted_s3.operations.headers import check_object_request, check_version
 from twisted_s3.protocol import xmldocs
+from twisted_s3.protocol.checksums import algorithm_of
 from twisted_s3.protocol.conditions import delete_condition, deletion_condition
 from twisted_s3.protocol.names import check_key
 from twisted_s3.protocol.requestdocs import DeleteEntry, parse_delete
 from twisted_s3.protocol.xmldocs import Deleted, DeleteFailure
+
+_log = Logger()
 
 #: How many keys of one request are deleted at a time: enough for them to share directory syncs.
 _AT_A_TIME = 32
@@ -44,7 +48,7 @@ def _require_digest(call: Call) -> None:
     names = call.head.headers
     if "content-md5" in names or "x-amz-trailer" in names:
         return
-    if not any(name.startswith("x-amz-checksum-") and name != "x-amz-checksum-algorithm" for name in names):
+    if not any(algorithm_of(name) for name in names):
         raise S3Error("InvalidRequest", "Missing required header for this request: Content-MD5")
 
 
@@ -57,4 +61,7 @@ async def _delete(call: Call, entry: DeleteEntry) -> Deleted | DeleteFailure:
         await call.store.delete_object(call.bucket_name, entry.key, condition)
     except S3Error as error:
         return DeleteFailure(entry.key, error, entry.version_id)
+    except Exception:
+        _log.failure("DeleteObjects failed for {key!r}", key=entry.key)
+        return DeleteFailure(entry.key, S3Error("InternalError"), entry.version_id)
     return Deleted(entry.key, entry.version_id)

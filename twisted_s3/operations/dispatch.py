@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from twisted_s3.errors import S3Error
-from twisted_s3.operations.table import OPERATIONS, Operation
+from twisted_s3.operations.table import BUCKET, OPERATIONS, Operation
 from twisted_s3.protocol.head import RequestHead
 
 #: Parameters that choose an operation and no other may carry: ``PUT key?tagging`` must never be a PutObject.
@@ -17,7 +17,7 @@ _CANDIDATES: Mapping[tuple[str, str], tuple[Operation, ...]] = {
     (level, method): tuple(
         sorted(
             (op for op in OPERATIONS if op.routed and (op.level, op.method) == (level, method)),
-            key=lambda op: (op.copies, len(op.selectors)),
+            key=lambda op: (len(op.selectors), op.copies),
             reverse=True,
         )
     )
@@ -28,12 +28,12 @@ _CANDIDATES: Mapping[tuple[str, str], tuple[Operation, ...]] = {
 def find_operation(level: str, head: RequestHead) -> Operation:
     """The operation that a request means.
 
-    :raise S3Error: ``MethodNotAllowed``; ``InvalidArgument`` for sub-resources that exclude each other;
-        ``NotImplemented`` for a write with a sub-resource that nobody knows.
+    :raise S3Error: ``MethodNotAllowed``; ``InvalidArgument`` for sub-resources that exclude each other and for a
+        parameter that is missing; ``NotImplemented`` for a write with a sub-resource that nobody knows.
     """
     candidates = _CANDIDATES.get((level, head.method))
     if candidates is None:
-        raise method_not_allowed(level, head)
+        raise _unroutable(level, head)
     parameters = head.parameters
     if not parameters and "x-amz-copy-source" not in head.headers:
         return _plain(candidates, level, head)
@@ -43,13 +43,13 @@ def find_operation(level: str, head: RequestHead) -> Operation:
         if op.copies <= copies and op.selectors <= names:
             _refuse_strangers(op, head, level)
             return op
-    raise method_not_allowed(level, head)
+    raise _unroutable(level, head)
 
 
 def _plain(candidates: tuple[Operation, ...], level: str, head: RequestHead) -> Operation:
     last = candidates[-1]
     if last.selectors:
-        raise method_not_allowed(level, head)
+        raise _unroutable(level, head)
     return last
 
 
@@ -64,7 +64,7 @@ def _refuse_strangers(op: Operation, head: RequestHead, level: str) -> None:
                 f"Conflicting query string parameters: {conflict}",
                 {"ArgumentName": "ResourceType", "ArgumentValue": strangers[0]},
             )
-        raise method_not_allowed(level, head)
+        raise _unroutable(level, head)
     if head.method not in ("GET", "HEAD"):
         _refuse_unknown(head)
 
@@ -76,14 +76,32 @@ def _refuse_unknown(head: RequestHead) -> None:
             raise S3Error("NotImplemented", elements={"Header": name})
 
 
-def method_not_allowed(level: str, head: RequestHead) -> S3Error:
-    """405, with the methods that the resource has."""
+def _unroutable(level: str, head: RequestHead) -> S3Error:
+    """Why no operation takes the request: nothing is built, a parameter is missing, or the method is wrong."""
     asked = SUBRESOURCES & head.parameters.keys()
-    allowed = {op.method for op in OPERATIONS if op.level == level and op.routed and asked <= op.selectors}
-    if asked and not allowed:
-        return S3Error("NotImplemented", elements={"Header": min(asked)})
+    related = [
+        op
+        for op in OPERATIONS
+        if op.routed and op.level == level and (asked <= op.selectors if asked else not op.selectors)
+    ]
+    same = [op for op in related if op.method == head.method]
+    if _is_form(level, head) or (asked and (not related or (same and not any(op.handler for op in same)))):
+        return S3Error("NotImplemented", elements={"Header": min(asked, default="multipart/form-data")})
+    if same:
+        missing = min(same[0].selectors - head.parameters.keys(), default="")
+        return S3Error(
+            "InvalidArgument",
+            f"This operation needs the query parameter {missing}",
+            {"ArgumentName": missing, "ArgumentValue": ""},
+        )
     return S3Error(
         "MethodNotAllowed",
         elements={"Method": head.method, "ResourceType": min(asked, default=level).upper()},
-        headers={"Allow": ", ".join(sorted(allowed))},
+        headers={"Allow": ", ".join(sorted({op.method for op in related}))},
     )
+
+
+def _is_form(level: str, head: RequestHead) -> bool:
+    """Whether this is an upload by an HTML form, which the service model does not list as an operation."""
+    form = (head.header("content-type") or "").lower().startswith("multipart/form-data")
+    return form and level == BUCKET and head.method == "POST"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from twisted_s3.errors import S3Error
-from twisted_s3.model import ObjectVersion
+from twisted_s3.model import Bucket, ObjectVersion
 from twisted_s3.operations.call import Call
 from twisted_s3.protocol.checksums import header_name
 from twisted_s3.protocol.dates import format_http_date
@@ -26,15 +26,31 @@ _HARMLESS_ACLS = ("private", "bucket-owner-full-control")
 
 
 def refuse_unbuilt(head: RequestHead) -> None:
-    """Refuse a write whose headers ask for more than is built.
+    """Refuse a write whose head asks for more than is built, or for a version: what is written is always new.
 
-    :raise S3Error: ``NotImplemented``, ``AccessControlListNotSupported``.
+    :raise S3Error: ``NotImplemented``, ``AccessControlListNotSupported``, ``InvalidArgument``.
     """
+    if "versionId" in head.parameters:
+        raise S3Error(
+            "InvalidArgument",
+            "This operation does not accept a version-id.",
+            {"ArgumentName": "versionId", "ArgumentValue": head.parameters["versionId"]},
+        )
     for name in head.headers:
-        if name.startswith(_UNBUILT) and name != "x-amz-tagging-directive":
+        if name.startswith(_UNBUILT) and name != "x-amz-tagging-directive" and head.header(name) != "false":
             raise S3Error("NotImplemented", elements={"Header": name})
         if name.startswith("x-amz-grant-") or (name == "x-amz-acl" and head.header(name) not in _HARMLESS_ACLS):
             raise S3Error("AccessControlListNotSupported")
+
+
+def check_expected_owner(head: RequestHead, bucket: Bucket, header: str = "x-amz-expected-bucket-owner") -> None:
+    """Hold a bucket's owner against the one that the client expects, by canonical id.
+
+    :raise S3Error: ``AccessDenied``.
+    """
+    expected = head.header(header)
+    if expected is not None and expected != bucket.owner:
+        raise S3Error("AccessDenied")
 
 
 def check_version(version_id: str | None) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+import attrs
+
 from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import Condition
 from twisted_s3.model import FULL_OBJECT, ObjectVersion, Part, Upload
 from twisted_s3.operations.call import Answer, Call, discarding, document
 from twisted_s3.operations.headers import etag_header, refuse_unbuilt
@@ -15,11 +18,14 @@ from twisted_s3.protocol.checksums import DEFAULT, header_name
 from twisted_s3.protocol.conditions import write_condition
 from twisted_s3.protocol.listing import page_size, parts_page, uploads_page, wants_url_encoding
 from twisted_s3.protocol.multipart import (
+    check_object_checksum,
+    check_part_algorithm,
     chosen_parts,
     declared_checksum,
     object_checksum,
     object_etag,
     part_number,
+    without_checksums,
 )
 from twisted_s3.protocol.properties import properties_of
 from twisted_s3.protocol.requestdocs import parse_complete_multipart_upload
@@ -47,6 +53,7 @@ async def upload_part(call: Call) -> Answer:
     number = part_number(call.parameter("partNumber"))
     refuse_unbuilt(call.head)
     upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
+    check_part_algorithm(call.head, upload.checksum_algorithm)
     payload = call.payload(call.services.limits.put, part_algorithms(upload))
     if payload.size is None:
         raise S3Error("MissingContentLength")
@@ -71,23 +78,32 @@ async def complete_multipart_upload(call: Call) -> Answer:
 
     Asked again after it succeeded, it answers as the first time, as long as the object is there.
     """
+    refuse_unbuilt(call.head)
     condition = write_condition(call.head)
-    wanted = parse_complete_multipart_upload(await call.document())
     try:
-        upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
+        version = await _complete(call, condition)
     except S3Error as error:
         if error.code != "NoSuchUpload":
             raise
-        return _completed(call, await _earlier(call, error))
+        version = await _earlier(call, error)
+    return _completed(call, version)
+
+
+async def _complete(call: Call, condition: Condition) -> ObjectVersion:
+    upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
     await check_early(call, condition)
+    # A checksum in the head of this request is that of the object, not of the document.
+    bare = attrs.evolve(call, head=without_checksums(call.head))
+    wanted = parse_complete_multipart_upload(await bare.document())
     stored = await call.store.list_parts(call.bucket_name, call.key, upload.id)
     parts = chosen_parts(wanted, stored, call.services.limits.part)
     _check_total(call, parts)
+    checksums = _checksums(upload, parts)
+    check_object_checksum(call.head, checksums)
     kind = upload.checksum_type or FULL_OBJECT
-    version = await call.store.complete_upload(
-        call.bucket_name, call.key, upload.id, parts, object_etag(parts), _checksums(upload, parts), kind, condition
+    return await call.store.complete_upload(
+        call.bucket_name, call.key, upload.id, parts, object_etag(parts), checksums, kind, condition
     )
-    return _completed(call, version)
 
 
 async def _earlier(call: Call, missing: S3Error) -> ObjectVersion:

@@ -17,6 +17,7 @@ from twisted_s3.operations.headers import (
 )
 from twisted_s3.protocol.checksums import header_name
 from twisted_s3.protocol.conditions import check_read, range_applies, write_condition
+from twisted_s3.protocol.multipart import part_number
 from twisted_s3.protocol.properties import headers_of, properties_of
 from twisted_s3.protocol.ranges import parse_range
 
@@ -37,12 +38,13 @@ async def put_object(call: Call) -> Answer:
     refuse_unbuilt(call.head)
     properties = properties_of(call.head)
     condition = write_condition(call.head)
-    payload = call.payload(call.services.limits.put)
+    limit = call.services.limits.put
+    payload = call.payload(limit)
     if payload.size is None and "transfer-encoding" not in call.head.headers:
         raise S3Error("MissingContentLength")
     await check_early(call, condition)
     async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
-        await call.receive(staged)
+        await call.receive(staged, limit if payload.size is None else None)
         version = await staged.commit(call.key, properties, condition, call.owner)
     return Answer(200, [etag_header(version.etag), *checksum_headers(version)])
 
@@ -107,22 +109,18 @@ def _selected(call: Call, version: ObjectVersion) -> tuple[ByteRange | None, Seq
 
 
 def _part(call: Call, version: ObjectVersion, text: str) -> tuple[ByteRange | None, Sequence[tuple[str, str]]]:
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= 10_000:
-        raise S3Error(
-            "InvalidArgument",
-            "Part number must be an integer between 1 and 10000, inclusive",
-            {"ArgumentName": "partNumber", "ArgumentValue": text},
-        )
-    number = int(text)
+    number = part_number(text)
     if number > max(len(version.parts), 1):
         actual = str(max(len(version.parts), 1))
         raise S3Error("InvalidPartNumber", elements={"ActualPartCount": actual, "PartNumberRequested": text})
+    described = call.head.header("x-amz-checksum-mode") == "ENABLED"
     if not version.parts:
-        return (ByteRange(0, version.size) if version.size else None), ()
+        whole = ByteRange(0, version.size) if version.size else None
+        return whole, tuple(checksum_headers(version)) if whole and described else ()
     start = sum(part.size for part in version.parts[: number - 1])
     part = version.parts[number - 1]
     headers = [("x-amz-mp-parts-count", str(len(version.parts)))]
-    if call.head.header("x-amz-checksum-mode") == "ENABLED":
+    if described:
         headers += [(header_name(algorithm), value) for algorithm, value in part.checksums.items()]
     return (ByteRange(start, start + part.size) if part.size else None), headers
 

@@ -86,8 +86,12 @@ def write_condition(head: RequestHead) -> Condition:
 def delete_condition(head: RequestHead) -> Condition:
     """The condition of DeleteObject, as its headers ask. It raises as :func:`deletion_condition` says.
 
-    :raise S3Error: ``InvalidArgument`` for a size or time that can not be read.
+    :raise S3Error: ``InvalidArgument`` for a size or time that can not be read; ``NotImplemented`` for a condition
+        that S3 does not offer on deletions.
     """
+    for name in ("If-None-Match", "If-Modified-Since", "If-Unmodified-Since"):
+        if head.header(name.lower()) is not None:
+            raise _not_offered(name)
     size = time = None
     text = head.header("x-amz-if-match-size")
     if text is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote_to_bytes
+
 import attrs
 
 from twisted_s3.errors import S3Error
-from twisted_s3.protocol.names import decode_key
 
 
 @attrs.frozen
@@ -26,8 +27,8 @@ def parse_copy_source(value: str) -> CopySource:
     if not mark:
         path, query = value, ""
     try:
-        bucket, slash, key = decode_key(path.encode("latin-1")).removeprefix("/").partition("/")
-    except S3Error:
+        bucket, slash, key = unquote_to_bytes(path.encode("latin-1")).decode("utf-8").removeprefix("/").partition("/")
+    except UnicodeDecodeError:
         bucket = slash = key = ""
     if not (bucket and slash and key):
         raise S3Error(

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+import attrs
+
 from twisted_s3.errors import S3Error
 from twisted_s3.model import COMPOSITE, FULL_OBJECT, Part
 from twisted_s3.protocol import checksums
@@ -60,6 +62,44 @@ def declared_checksum(head: RequestHead) -> tuple[str, str]:
             f"The {kind} checksum type cannot be used with the {algorithm.lower()} checksum algorithm.",
         )
     return algorithm, kind
+
+
+def check_part_algorithm(head: RequestHead, algorithm: str) -> None:
+    """Hold the checksum that comes with a part against the algorithm of its upload, "" for any.
+
+    :raise S3Error: ``InvalidRequest``.
+    """
+    names = [*head.headers, *(head.header("x-amz-trailer") or "").split(",")]
+    for sent in filter(None, (checksums.algorithm_of(name.strip().lower()) for name in names)):
+        if algorithm and sent != algorithm:
+            raise S3Error(
+                "InvalidRequest",
+                f"Checksum Type mismatch occurred, expected checksum Type: {algorithm.lower()}, "
+                f"actual checksum Type: {sent.lower()}",
+            )
+
+
+def without_checksums(head: RequestHead) -> RequestHead:
+    """The head without the checksums that it carries."""
+    headers = {name: values for name, values in head.headers.items() if not name.startswith("x-amz-checksum-")}
+    return attrs.evolve(head, headers=headers)
+
+
+def check_object_checksum(head: RequestHead, computed: Mapping[str, str]) -> None:
+    """Hold the checksum of the object that CompleteMultipartUpload claims against the one that was computed.
+
+    :param computed: algorithm to base64 value, for a ``COMPOSITE`` one with the number of parts.
+    :raise S3Error: ``InvalidRequest`` for another algorithm, ``BadDigest``.
+    """
+    for name in head.headers:
+        algorithm = checksums.algorithm_of(name)
+        if algorithm is None:
+            continue
+        if algorithm not in computed:
+            raise S3Error("InvalidRequest", f"The upload has no {algorithm} checksum to compare {name} with.")
+        # The number of parts may be left out.
+        if head.header(name) not in (computed[algorithm], computed[algorithm].partition("-")[0]):
+            raise S3Error("BadDigest", f"The {algorithm} you specified did not match the calculated checksum.")
 
 
 def chosen_parts(wanted: Sequence[CompletedPart], stored: Sequence[Part], least: int) -> Sequence[Part]:

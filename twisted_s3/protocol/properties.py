@@ -58,16 +58,18 @@ def text_of(raw: str) -> str:
     if "=?" not in value or "?=" not in value:
         return value
     try:
-        return "".join(
+        text = "".join(
             word if isinstance(word, str) else word.decode(charset or "ascii") for word, charset in decode_header(value)
         )
-    except (HeaderParseError, UnicodeDecodeError, LookupError, ValueError):
+        text.encode()  # Some charsets can spell lone surrogates.
+    except (HeaderParseError, LookupError, ValueError):
         return value
+    return text
 
 
 def header_of(value: str) -> str:
-    """Text as a header value: as it is where it is printable ASCII, else as an RFC 2047 word."""
-    if value.isascii() and value.isprintable():
+    """Text as a header value: as it is where that reads the same again, else as an RFC 2047 word."""
+    if value.isascii() and value.isprintable() and text_of(value) == value.strip() == value:
         return value
     return Header(value, "utf-8", maxlinelen=10_000_000).encode(linesep="")
 

@@ -12,6 +12,7 @@ from twisted_s3.interfaces import IBody
 from twisted_s3.model import Bucket, User
 from twisted_s3.operations.call import Answer, Call, Services
 from twisted_s3.operations.dispatch import find_operation
+from twisted_s3.operations.headers import check_expected_owner
 from twisted_s3.operations.table import BUCKET, OBJECT, SERVICE, Operation
 from twisted_s3.protocol.authentication import Authenticator, Verified
 from twisted_s3.protocol.head import RequestHead
@@ -66,12 +67,18 @@ class Gate:
         verified = await self._authenticate(head, target)
         user = passage.user = None if verified is None else verified.user
         if verified is not None and verified.implied:
-            head = attrs.evolve(head, headers={**head.headers, **{n: [v] for n, v in verified.implied.items()}})
+            # Header values are latin-1. What the URL implies may choose the operation: x-amz-copy-source does.
+            implied = {name: [value.encode().decode("latin-1")] for name, value in verified.implied.items()}
+            head = attrs.evolve(head, headers={**head.headers, **implied})
+            operation = find_operation(target.level, head)
+            passage.operation = operation.name
         if operation.handler is None:
             raise S3Error("NotImplemented", elements={"Header": operation.subresource or operation.name})
         if passage.key:
             check_key(passage.key)
         bucket = await self._bucket(operation, passage.bucket)
+        if bucket is not None:
+            check_expected_owner(head, bucket)
         self.services.authorizer.authorize(user, operation.action, bucket, passage.key or None)
         call = Call(self.services, head, body, verified, user, passage.bucket, passage.key, bucket)
         return await operation.handler(call)

@@ -1,0 +1,102 @@
+"""How tests of operations reach a server: with boto3, and with single requests that botocore only signs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http.client import HTTPConnection, HTTPSConnection
+from ssl import create_default_context
+from typing import Any
+
+import attrs
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+from lxml import etree
+from twisted.internet.defer import Deferred
+
+from tests.serving import ALICE, Server, ServingTestCase
+from twisted_s3.model import User
+
+BUCKET = "bucket"
+
+
+@attrs.frozen
+class Response:
+    """What came back: ``headers`` by lower-case name."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        """The code of the error document, "" for none."""
+        return self.element("Code") if self.status >= 300 and self.body else ""
+
+    def element(self, name: str) -> str:
+        """The text of the first element of that name."""
+        return etree.fromstring(self.body).findtext(f".//{{*}}{name}") or ""
+
+
+def send(
+    server: Server,
+    method: str,
+    target: str,
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+    user: User = ALICE,
+) -> Response:
+    """Send one signed request whose target (path and query) goes out as it is written."""
+    request = AWSRequest(method, server.url + target, dict(headers or {}), body)
+    S3SigV4Auth(Credentials(user.access_key, user.secret_key), "s3", "us-east-1").add_auth(request)
+    host = server.url.partition("//")[2]
+    if server.authority is None:
+        connection: HTTPConnection = HTTPConnection(host, timeout=30)
+    else:
+        connection = HTTPSConnection(host, timeout=30, context=create_default_context(cafile=server.authority))
+    try:
+        connection.request(method, target, body or None, dict(request.headers.items()))
+        answer = connection.getresponse()
+        return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+    finally:
+        connection.close()
+
+
+class OperationTestCase(ServingTestCase):
+    """Tests of operations, over HTTP; a subclass with ``tls`` repeats them over HTTPS."""
+
+    grace = 0.1
+
+    def refused(self, code: str, status: int, call: Callable[..., Any], **parameters: Any) -> dict[str, Any]:
+        """Assert that a call of a client gets an error; give the parsed answer."""
+        with self.assertRaises(ClientError) as caught:
+            call(**parameters)
+        response = caught.exception.response
+        found = response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+        self.assertEqual(found, (code, status), response)
+        return dict(response)
+
+    def body(self, client: Any, key: str, bucket: str = BUCKET) -> bytes:
+        """The bytes of an object."""
+        return bytes(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+
+
+def served(**changes: Any) -> Callable[[Callable[[Any, Server], None]], Callable[[Any], Deferred[None]]]:
+    """Make a method a test: it runs in a thread, with a server of its own to talk to."""
+
+    def decorate(work: Callable[[Any, Server], None]) -> Callable[[Any], Deferred[None]]:
+        def run(self: Any) -> Deferred[None]:
+            async def test() -> None:
+                server = await self.start_server(**changes)
+                try:
+                    await self.in_thread(work, self, server)
+                finally:
+                    server.close_clients()
+
+            return Deferred.fromCoroutine(test())
+
+        run.__name__, run.__doc__ = work.__name__, work.__doc__
+        return run
+
+    return decorate
