@@ -19,7 +19,6 @@ from twisted_s3.storage.filesystem.intake import TemporaryTarget
 from twisted_s3.storage.filesystem.layout import BucketLayout
 from twisted_s3.storage.filesystem.staging import PIECE_BYTES
 
-
 #: What fails when the key already has its new object: the client is told, and no more can be done.
 AFTER_PUBLISH = ("fsync_directory", "anchor")
 
