@@ -31,11 +31,19 @@ class Daemon:
 
     :param directory: its working directory.
     :param arguments: of twistd, after ``-n``.
+    :param before: a program that runs it, with arguments.
     """
 
-    def __init__(self, directory: Path, arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        arguments: Sequence[str],
+        environ: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
+    ) -> None:
+        twistd = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "-n", "--pidfile="]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "-n", "--pidfile=", *arguments],
+            [*before, *twistd, *arguments],
             cwd=directory,
             env=environment() | dict(environ or {}),
             stdin=subprocess.DEVNULL,
