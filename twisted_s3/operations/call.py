@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IAuthorizer, IBody, ICredentials, IObjectStore, IOpenedObject, IStaged
 from twisted_s3.model import Bucket, ByteRange, User
-from twisted_s3.protocol.authentication import Verified
+from twisted_s3.protocol.authentication import Authenticator, Verified
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.payload import Payload, payload_for
 from twisted_s3.protocol.xmldocs import Owner
@@ -78,12 +78,16 @@ def document(body: bytes, headers: Headers = ()) -> Answer:
 class Call:
     """One request that has been authenticated, authorised and matched to an operation.
 
+    For a form the operation does the first two itself, and sets ``user`` and ``key``.
+
+    :ivar authenticator: for an operation whose request the gate could not authenticate.
     :ivar bucket: the bucket that it is about; None at the level of the service, and when it is being created.
     :ivar bucket_name: its name, "" at the level of the service.
     :ivar key: the object's key, "" at the other levels.
     """
 
     services: Services
+    authenticator: Authenticator
     head: RequestHead
     body: IBody
     verified: Verified | None

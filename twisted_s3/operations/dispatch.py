@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from twisted_s3.errors import S3Error
-from twisted_s3.operations.table import BUCKET, OPERATIONS, Operation
+from twisted_s3.operations.table import OPERATIONS, Operation
 from twisted_s3.protocol.head import RequestHead
 
 #: Parameters that choose an operation and no other may carry: ``PUT key?tagging`` must never be a PutObject.
@@ -85,8 +85,8 @@ def _unroutable(level: str, head: RequestHead) -> S3Error:
         if op.routed and op.level == level and (asked <= op.selectors if asked else not op.selectors)
     ]
     same = [op for op in related if op.method == head.method]
-    if _is_form(level, head) or (asked and (not related or (same and not any(op.handler for op in same)))):
-        return S3Error("NotImplemented", elements={"Header": min(asked, default="multipart/form-data")})
+    if asked and (not related or (same and not any(op.handler for op in same))):
+        return S3Error("NotImplemented", elements={"Header": min(asked)})
     if same:
         missing = min(same[0].selectors - head.parameters.keys(), default="")
         return S3Error(
@@ -99,9 +99,3 @@ def _unroutable(level: str, head: RequestHead) -> S3Error:
         elements={"Method": head.method, "ResourceType": min(asked, default=level).upper()},
         headers={"Allow": ", ".join(sorted({op.method for op in related}))},
     )
-
-
-def _is_form(level: str, head: RequestHead) -> bool:
-    """Whether this is an upload by an HTML form, which the service model does not list as an operation."""
-    form = (head.header("content-type") or "").lower().startswith("multipart/form-data")
-    return form and level == BUCKET and head.method == "POST"

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from twisted_s3.operations import buckets, copying, deletion, listing, multipart, objects
+from twisted_s3.operations import buckets, copying, deletion, listing, multipart, objects, posting
 from twisted_s3.operations.call import Handler
 
 SERVICE, BUCKET, OBJECT = "service", "bucket", "object"
@@ -31,6 +31,7 @@ class Operation:
     :ivar copies: whether the header ``x-amz-copy-source`` selects it.
     :ivar handler: None while it is not implemented: 501.
     :ivar creates: whether it needs no bucket to be there.
+    :ivar form: whether the body says who sends it: the handler, not the gate, authenticates and authorises.
     :ivar routed: False for what AWS serves at an endpoint of its own, so that no request here can mean it.
     """
 
@@ -43,6 +44,7 @@ class Operation:
     copies: bool = False
     handler: Handler | None = None
     creates: bool = False
+    form: bool = False
     routed: bool = True
 
     @property
@@ -111,6 +113,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("ListObjectVersions", BUCKET, "GET", "versions", "s3:ListBucketVersions", handler=listing.list_object_versions),
     Operation("ListObjects", BUCKET, "GET", "", "s3:ListBucket", handler=listing.list_objects),
     Operation("ListObjectsV2", BUCKET, "GET", "", "s3:ListBucket", parameters=("list-type",), handler=listing.list_objects_v2),
+    Operation("PostObject", BUCKET, "POST", "", "s3:PutObject", handler=posting.post_object, form=True),
     Operation("PutBucketAbac", BUCKET, "PUT", "abac", "s3:PutBucketAbac"),
     Operation("PutBucketAccelerateConfiguration", BUCKET, "PUT", "accelerate", "s3:PutAccelerateConfiguration"),
     Operation("PutBucketAcl", BUCKET, "PUT", "acl", "s3:PutBucketAcl"),

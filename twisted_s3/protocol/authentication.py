@@ -13,7 +13,7 @@ import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import User
-from twisted_s3.protocol import sigv2, sigv4
+from twisted_s3.protocol import postform, sigv2, sigv4
 from twisted_s3.protocol.head import RequestHead
 
 Claim = sigv4.Claim | sigv2.Claim
@@ -108,8 +108,33 @@ class Authenticator:
             presigned = claim.expires is not None
             implied = sigv2.implied_headers(head) if presigned else {}
             verified = Verified(user, head.header("x-amz-content-sha256"), None, implied, presigned)
-        _check_token(user, _token(head, presigned), now)
+        check_token(user, _token(head, presigned), now)
         return verified
+
+    def claim_form(self, fields: Mapping[str, str]) -> postform.Claim | None:
+        """Who an upload form says it is from, nothing verified but the form; None for an anonymous one.
+
+        :param fields: by lower-case name.
+        :raise S3Error: ``InvalidArgument``, ``InvalidRequest``, ``AccessDenied``.
+        """
+        claim = postform.find_claim(fields, self._v4)
+        if claim is not None and not claim.date:
+            self._check_sigv2()
+        return claim
+
+    def verify_form(self, claim: postform.Claim, user: User | None, now: float) -> User:
+        """Check that the policy of an upload form was signed by the holder of the key.
+
+        :param user: who holds the claim's access key; None when nobody does.
+        :param now: seconds since the epoch.
+        :raise S3Error: ``InvalidAccessKeyId``, ``SignatureDoesNotMatch``, ``AccessDenied``, ``InvalidToken``,
+            ``ExpiredToken``.
+        """
+        if user is None or user.access_key != claim.access_key:
+            raise S3Error("InvalidAccessKeyId", elements={"AWSAccessKeyId": claim.access_key})
+        postform.verify(claim, user.secret_key, self._v4, now)
+        check_token(user, claim.token, now)
+        return user
 
     def _check_sigv2(self) -> None:
         if not self._allow_sigv2:
@@ -133,7 +158,11 @@ def _token(head: RequestHead, presigned: bool) -> str | None:
     return token
 
 
-def _check_token(user: User, token: str | None, now: float) -> None:
+def check_token(user: User, token: str | None, now: float) -> None:
+    """Hold the session token of a request against the one that goes with the key.
+
+    :raise S3Error: ``InvalidToken``, ``ExpiredToken``.
+    """
     if token is not None or user.session_token is not None:
         expected = user.session_token
         same = hmac.compare_digest((token or "").encode("utf-8"), (expected or "").encode("utf-8"))

@@ -26,6 +26,11 @@ MAX_DOCUMENT_SIZE = 8 * 1024 * 1024
 MAX_DELETIONS = 1000
 MAX_PARTS = 10_000
 
+#: How many tags an object may have, and how many characters a tag's key and value.
+MAX_TAGS = 10
+MAX_TAG_KEY = 128
+MAX_TAG_VALUE = 256
+
 _CHECKSUMS = (
     "CRC32",
     "CRC32C",
@@ -131,6 +136,35 @@ def parse_complete_multipart_upload(body: bytes) -> tuple[CompletedPart, ...]:
     if not parts:
         raise S3Error("MalformedXML")
     return tuple(parts)
+
+
+def parse_tagging(body: bytes, limit: int = MAX_TAGS) -> Mapping[str, str]:
+    """Read ``Tagging``: the tags in the order of the document.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html
+
+    :param limit: how many there may be.
+    :raise S3Error: ``MalformedXML``, ``InvalidTag``, ``BadRequest``.
+    """
+    members = _members(_parse(body, "Tagging"), {"TagSet"})
+    if "TagSet" not in members:
+        raise S3Error("MalformedXML")
+    tags: dict[str, str] = {}
+    for child in _children(members["TagSet"]):
+        texts = _texts(child, {"Key", "Value"})
+        if _name(child) != "Tag" or len(texts) != 2:
+            raise S3Error("MalformedXML")
+        key, value = texts["Key"], texts["Value"]
+        if not 0 < len(key) <= MAX_TAG_KEY:
+            raise S3Error("InvalidTag", "The TagKey you have provided is invalid", {"TagKey": key})
+        if len(value) > MAX_TAG_VALUE:
+            raise S3Error("InvalidTag", "The TagValue you have provided is invalid", {"TagKey": key, "TagValue": value})
+        if key in tags:
+            raise S3Error("InvalidTag", "Cannot provide multiple Tags with the same key", {"TagKey": key})
+        tags[key] = value
+    if len(tags) > limit:
+        raise S3Error("BadRequest", f"Object tags cannot be greater than {limit}")
+    return tags
 
 
 def _delete_entry(node: etree._Element) -> DeleteEntry:

@@ -246,8 +246,11 @@ def _refuse_unsigned(head: RequestHead, signed: list[str], presigned: bool) -> N
         )
 
 
-class _ErrorMaker(Protocol):
-    def __call__(self, text: str, **elements: str) -> S3Error: ...
+class ErrorMaker(Protocol):
+    """Makes the error that refuses a credential: where it came from decides the code."""
+
+    def __call__(self, text: str, **elements: str) -> S3Error:
+        """Make it out of what is wrong, with further elements for the document."""
 
 
 def _malformed(text: str, **elements: str) -> S3Error:
@@ -340,7 +343,7 @@ class SignatureV4:
             ``InvalidArgument`` (``x-amz-content-sha256``).
         """
         credential, signed_headers, signature = _components(authorization)
-        access_key, date = self._scope(credential, _malformed)
+        access_key, date = self.scope(credential, _malformed)
         if _SIGNED_HEADERS.fullmatch(signed_headers) is None:
             raise _malformed("missing SignedHeaders.")
         timestamp = head.header("x-amz-date") or ""
@@ -377,7 +380,7 @@ class SignatureV4:
         algorithm, credential, signature, timestamp, signed_headers, lifetime = (value or "" for value in values)
         if algorithm != ALGORITHM:
             raise _bad_query(f'X-Amz-Algorithm only supports "{ALGORITHM}"')
-        access_key, date = self._scope(credential, _bad_credential)
+        access_key, date = self.scope(credential, _bad_credential)
         seconds = timestamp_seconds(timestamp)
         if seconds is None:
             raise _bad_query("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
@@ -407,7 +410,7 @@ class SignatureV4:
         names.sort()
         _refuse_unsigned(head, names, claim.lifetime is not None)
         scope = claim.date + self._scope_tail
-        key = self._signing_key(secret_key, claim.date)
+        key = self.signing_key(secret_key, claim.date)
         seed = Seed(claim.access_key, claim.signature, key, scope, claim.timestamp)
         tail = f"{_canonical_headers(head, names)}\n{claim.signed_headers}\n{claim.payload}"
         path, query = canonical_path(head.path), canonical_query(head.query) if head.query else ""
@@ -421,8 +424,8 @@ class SignatureV4:
             return seed
         raise mismatch(claim.access_key, to_sign, claim.signature, canonical)
 
-    def _scope(self, credential: str, error: _ErrorMaker) -> tuple[str, str]:
-        """Access key and date of a credential."""
+    def scope(self, credential: str, error: ErrorMaker) -> tuple[str, str]:
+        """Access key and date of a credential. :raise S3Error: what ``error`` makes."""
         fields = credential.rsplit("/", 4)
         if len(fields) != 5 or not fields[0]:
             raise error('the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".')
@@ -439,7 +442,8 @@ class SignatureV4:
             raise error(f'incorrect terminal "{terminal}". This endpoint uses "aws4_request".')
         return access_key, date
 
-    def _signing_key(self, secret_key: str, date: str) -> bytes:
+    def signing_key(self, secret_key: str, date: str) -> bytes:
+        """The key for a day (``YYYYMMDD``)."""
         key = self._keys.get((secret_key, date))
         if key is None:
             key = ("AWS4" + secret_key).encode("utf-8")

@@ -1,6 +1,7 @@
 """The gate that every request passes: which operation, who asks, may they. Only then does the operation run.
 
-Nothing of the body is read here, so ``100 Continue`` is not sent before the gate is passed.
+Nothing of the body is read here, so ``100 Continue`` is not sent before the gate is passed. A form is let through
+unseen: its fields say who sends it, so its operation asks.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Gate:
         passage.key = decode_key(target.key) if target.key else ""
         operation = find_operation(target.level, head)
         passage.operation = operation.name
-        verified = await self._authenticate(head, target)
+        verified = None if operation.form else await self._authenticate(head, target)
         user = passage.user = None if verified is None else verified.user
         if verified is not None and verified.implied:
             # Header values are latin-1. What the URL implies may choose the operation: x-amz-copy-source does.
@@ -79,9 +80,13 @@ class Gate:
         bucket = await self._bucket(operation, passage.bucket)
         if bucket is not None:
             check_expected_owner(head, bucket)
-        self.services.authorizer.authorize(user, operation.action, bucket, passage.key or None)
-        call = Call(self.services, head, body, verified, user, passage.bucket, passage.key, bucket)
-        return await operation.handler(call)
+        if not operation.form:
+            self.services.authorizer.authorize(user, operation.action, bucket, passage.key or None)
+        call = Call(self.services, self.authenticator, head, body, verified, user, passage.bucket, passage.key, bucket)
+        try:
+            return await operation.handler(call)
+        finally:
+            passage.user, passage.key = call.user, call.key
 
     async def _authenticate(self, head: RequestHead, target: Target) -> Verified | None:
         claim = self.authenticator.claim(head)
