@@ -50,13 +50,21 @@ def send(
     """Send one signed request whose target (path and query) goes out as it is written."""
     request = AWSRequest(method, server.url + target, dict(headers or {}), body)
     S3SigV4Auth(Credentials(user.access_key, user.secret_key), "s3", "us-east-1").add_auth(request)
+    return send_plain(server, method, target, body, dict(request.headers.items()))
+
+
+def send_plain(
+    server: Server, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> Response:
+    """Send one request as it is; its headers in UTF-8, its body in one chunk where they say that it is chunked."""
     host = server.url.partition("//")[2]
     if server.authority is None:
         connection: HTTPConnection = HTTPConnection(host, timeout=30)
     else:
         connection = HTTPSConnection(host, timeout=30, context=create_default_context(cafile=server.authority))
     try:
-        connection.request(method, target, body or None, dict(request.headers.items()))
+        raw = {name: value.encode() for name, value in (headers or {}).items()}
+        connection.request(method, target, body or None, raw, encode_chunked=True)
         answer = connection.getresponse()
         return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
     finally:
