@@ -1,0 +1,120 @@
+"""DeleteObject and DeleteObjects."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import md5, sha256
+
+from tests.operations.clients import BUCKET, OperationTestCase, send, served
+from tests.serving import BOB, Server
+from twisted_s3.interfaces import Condition
+from twisted_s3.storage.memory import MemoryStore
+
+
+class FailingStore(MemoryStore):
+    """A store with a bug."""
+
+    async def delete_object(self, bucket: str, key: str, condition: Condition = lambda current: None) -> bool:
+        """Fail for one key."""
+        if key == "broken":
+            raise ZeroDivisionError
+        return await super().delete_object(bucket, key, condition)
+
+
+class Deletion(OperationTestCase):
+    """Objects removed one by one and by the thousand."""
+
+    def make_store(self) -> FailingStore:
+        """A store that fails where a test asks it to."""
+        from twisted.internet import reactor
+
+        return FailingStore(reactor)
+
+    @served()
+    def test_one(self, server: Server) -> None:
+        """A missing key is no error; a version that is not there is one, and nothing goes."""
+        client = server.client()
+        client.create_bucket(Bucket=BUCKET)
+        client.put_object(Bucket=BUCKET, Key="k", Body=b"1")
+        self.refused("NoSuchVersion", 404, client.delete_object, Bucket=BUCKET, Key="k", VersionId="abc")
+        self.refused("AccessDenied", 403, server.client(BOB).delete_object, Bucket=BUCKET, Key="k")
+        self.assertEqual(self.body(client, "k"), b"1")
+        for version in ({"VersionId": "null"}, {}):
+            answer = client.delete_object(Bucket=BUCKET, Key="k", **version)
+            self.assertEqual(answer["ResponseMetadata"]["HTTPStatusCode"], 204)
+            self.assertNotIn("DeleteMarker", answer)
+        self.refused("NoSuchKey", 404, client.get_object, Bucket=BUCKET, Key="k")
+        self.refused("NoSuchBucket", 404, client.delete_object, Bucket="absent", Key="k")
+
+    @served()
+    def test_many(self, server: Server) -> None:
+        """1,000 keys at once, told or quiet; odd keys; a failure is that key's alone."""
+        client = server.client()
+        client.create_bucket(Bucket=BUCKET)
+        odd = ["a/b", "a//", "../x", "ü & <b>", " space ", "tab\tand\nnewline"]
+        for key in odd:
+            client.put_object(Bucket=BUCKET, Key=key, Body=b"")
+        keys = [*odd, *(f"{number:04}" for number in range(1000 - len(odd)))]
+        objects = [{"Key": key} for key in keys]
+        result = client.delete_objects(Bucket=BUCKET, Delete={"Objects": objects})
+        self.assertEqual([entry["Key"] for entry in result["Deleted"]], keys)
+        self.assertNotIn("Errors", result)
+        self.assertNotIn("Contents", client.list_objects_v2(Bucket=BUCKET))
+        client.put_object(Bucket=BUCKET, Key="q", Body=b"")
+        entries = [
+            {"Key": "q"},
+            {"Key": "k" * 1025},
+            {"Key": "v", "VersionId": "abc"},
+            {"Key": "n", "VersionId": "null"},
+        ]
+        result = client.delete_objects(Bucket=BUCKET, Delete={"Quiet": True, "Objects": entries})
+        self.assertNotIn("Deleted", result)
+        self.assertEqual([entry["Code"] for entry in result["Errors"]], ["KeyTooLongError", "NoSuchVersion"])
+        self.assertNotIn("Contents", client.list_objects_v2(Bucket=BUCKET))
+
+    @served()
+    def test_failure(self, server: Server) -> None:
+        """A bug in the deletion of one key hides none of the other outcomes."""
+        client = server.client()
+        client.create_bucket(Bucket=BUCKET)
+        objects = [{"Key": key} for key in ("a", "broken", "b")]
+        result = client.delete_objects(Bucket=BUCKET, Delete={"Objects": objects})
+        self.assertEqual([entry["Key"] for entry in result["Deleted"]], ["a", "b"])
+        self.assertEqual([entry["Code"] for entry in result["Errors"]], ["InternalError"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    @served()
+    def test_many_refused(self, server: Server) -> None:
+        """Without a digest, with a wrong one, too many, none, or no document: nothing goes."""
+        client = server.client()
+        client.create_bucket(Bucket=BUCKET)
+        client.put_object(Bucket=BUCKET, Key="k", Body=b"1")
+        body = b"<Delete><Object><Key>k</Key></Object></Delete>"
+        right = b64encode(md5(body).digest()).decode()
+        target = f"/{BUCKET}?delete"
+
+        def code(body: bytes, **headers: str) -> tuple[int, str]:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            answer = send(server, "POST", target, body, named)
+            return answer.status, answer.code
+
+        self.assertEqual(code(body), (400, "InvalidRequest"))
+        self.assertEqual(code(body, x_amz_sdk_checksum_algorithm="CRC32"), (400, "InvalidRequest"))
+        self.assertEqual(code(body, Content_MD5=b64encode(bytes(16)).decode()), (400, "BadDigest"))
+        self.assertEqual(code(body, Content_MD5="x"), (400, "InvalidDigest"))
+        self.assertEqual(code(body, x_amz_checksum_sha256=b64encode(bytes(32)).decode()), (400, "BadDigest"))
+        for malformed in (b"", b"<Delete/>", b"<Delete>", body.replace(b"Key", b"Kee")):
+            digest = b64encode(md5(malformed).digest()).decode()
+            self.assertEqual(code(malformed, Content_MD5=digest), (400, "MalformedXML"), malformed)
+        many = {"Objects": [{"Key": "k"}] * 1001}
+        self.refused("MalformedXML", 400, client.delete_objects, Bucket=BUCKET, Delete=many)
+        self.assertEqual(self.body(client, "k"), b"1")
+        self.assertEqual(code(body, Content_MD5=right), (200, ""))
+        self.assertEqual(code(body, x_amz_checksum_sha256=b64encode(sha256(body).digest()).decode()), (200, ""))
+        self.refused("NoSuchKey", 404, client.get_object, Bucket=BUCKET, Key="k")
+
+
+class DeletionOverTLS(Deletion):
+    """The same over HTTPS."""
+
+    tls = True
