@@ -14,6 +14,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import (
     IListeningPort,
     IProtocolFactory,
+    IProtocolNegotiationFactory,
     IReactorFDSet,
     IReadDescriptor,
     IStreamServerEndpoint,
@@ -22,6 +23,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 
 def _server(reactor: Any, text: str) -> IStreamServerEndpoint:
@@ -33,6 +35,7 @@ class ListenError(Exception):
     """An endpoint can not be listened on. The text is one line."""
 
 
+@implementer(IProtocolNegotiationFactory)
 class _Front(Factory):
     """Stands before the factory that a server has once it is ready."""
 
@@ -49,6 +52,11 @@ class _Front(Factory):
 
     def buildProtocol(self, addr: Any) -> Any:
         return self._factory.buildProtocol(addr) if self._factory is not None else None
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """What ALPN may choose. Without an answer, TLS fails with every client that offers any."""
+        behind = IProtocolNegotiationFactory(self._factory, None)
+        return [] if behind is None else behind.acceptableProtocols()
 
     def stopFactory(self) -> None:
         factory, self._factory = self._factory, None
