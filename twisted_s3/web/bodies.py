@@ -25,24 +25,23 @@ class ClientGone(Exception):
 class RequestBody:
     """The body of a request as it arrives on a channel, with backpressure.
 
-    Reading begins with the first call of `read`, which is also what sends ``100 Continue``.
+    What comes before anybody reads is kept up to `HIGH_WATER`. The first `read` is what sends ``100 Continue``.
 
     :ivar length: as the head declares it, else None.
+    :ivar received: bytes that have come, as sent.
+    :ivar complete: whether all of it has come.
     """
 
     def __init__(self, channel: S3Channel, length: int | None, expects_continue: bool) -> None:
         self.length = length
         self.received = 0
+        self.complete = False
         self._channel = channel
         self._expects_continue = expects_continue
-        self._continued = False
-        self._discarding = False
-        self._ended = False
         self._failure: Exception | None = None
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._reader: Deferred[None] | None = None
-        self._paused = False
 
     # For the operation
 
@@ -50,47 +49,45 @@ class RequestBody:
         """The next bytes, as they come; ``b""`` at the end.
 
         :raise ClientGone: when the connection ends first.
-        :raise S3Error: ``RequestTimeout`` when they do not come in time.
+        :raise S3Error: ``RequestTimeout`` when they do not come in time, ``IncompleteBody`` when they never will.
         """
-        if self._expects_continue and not self._continued:
-            self._continued = True
-            if not self.received:
-                self._channel.send_continue()
-        if not self._pieces and not self._ended and self._failure is None:
-            self._resume()
-            self._reader = Deferred()
-            await self._reader
+        if not self._pieces and not self.complete and self._failure is None:
+            await self._wait()
         if self._pieces:
-            data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            data = b"".join(self._pieces)
             self._pieces.clear()
             self._waiting = 0
-            self._resume()
+            if not self.complete:
+                self._channel.resume_reading()
             return data
         if self._failure is not None:
             raise self._failure
         return b""
 
+    async def _wait(self) -> None:
+        if self._client_waits():
+            self._channel.send_continue()
+        self._expects_continue = False
+        self._reader = Deferred()
+        self._channel.start_clock()
+        await self._reader
+
+    def _client_waits(self) -> bool:
+        """Whether the client sends nothing before it has leave to."""
+        return self._expects_continue and not self.received
+
     # For the answer
 
-    @property
-    def complete(self) -> bool:
-        """Whether all of it has come."""
-        return self._ended
-
-    def drainable(self, limit: int) -> bool:
-        """Whether the rest fits ``limit`` bytes, and the client does not wait for leave to send it."""
-        if self._failure is not None or (self._expects_continue and not self._continued and not self.received):
-            return False
-        return self.length is None or self.length - self.received <= limit
-
     async def drain(self, limit: int) -> bool:
-        """Read and drop the rest within ``limit`` bytes. Gives whether that was all."""
-        if self._ended:
+        """Read and drop the rest if it fits ``limit`` bytes and the client is sending it. Gives whether that was all.
+
+        :raise ClientGone: when the connection ends first.
+        """
+        if self.complete:
             return True
-        if not self.drainable(limit):
+        if self.failed or self._client_waits() or (self.length is not None and self.length - self.received > limit):
             return False
         stop = self.received + limit
-        self._continued = True
         try:
             while await self.read():
                 if self.received > stop:
@@ -99,30 +96,25 @@ class RequestBody:
             return False
         return True
 
-    def discard(self) -> None:
-        """From now on drop whatever comes."""
-        self._discarding = True
-        self._pieces.clear()
-        self._waiting = 0
-        self._resume()
-
     # For the channel
+
+    @property
+    def failed(self) -> bool:
+        """Whether the rest will not come."""
+        return self._failure is not None
 
     def deliver(self, data: bytes) -> None:
         """More has come."""
         self.received += len(data)
-        if self._discarding:
-            return
         self._pieces.append(data)
         self._waiting += len(data)
-        if self._waiting >= HIGH_WATER and not self._paused:
-            self._paused = True
-            self._channel.pause_reading()
         self._wake()
+        if self._waiting >= HIGH_WATER:
+            self._channel.pause_reading()
 
     def end(self) -> None:
         """All has come."""
-        self._ended = True
+        self.complete = True
         self._wake()
 
     def lost(self) -> None:
@@ -131,18 +123,14 @@ class RequestBody:
 
     def fail(self, error: Exception) -> None:
         """The rest will not come; the reader gets ``error``."""
-        if not self._ended and self._failure is None:
+        if not self.complete and self._failure is None:
             self._failure = error
             self._wake()
-
-    def _resume(self) -> None:
-        if self._paused and not self._ended and self._failure is None:
-            self._paused = False
-            self._channel.resume_reading()
 
     def _wake(self) -> None:
         reader, self._reader = self._reader, None
         if reader is not None:
+            self._channel.stop_clock()
             reader.callback(None)
 
 
@@ -157,7 +145,9 @@ class SpooledBody:
         self._content = content
 
     async def read(self) -> bytes:
-        """The next bytes; ``b""`` at the end."""
+        """The next bytes; ``b""`` at the end. :raise ClientGone: when the connection has ended."""
+        if self._content.closed:
+            raise ClientGone
         return self._content.read(HIGH_WATER)
 
     async def drain(self, limit: int) -> bool:

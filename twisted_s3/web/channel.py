@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.interfaces import IHalfCloseableProtocol, ITCPTransport
+from twisted.internet.interfaces import IHalfCloseableDescriptor, IHalfCloseableProtocol
 from twisted.python.failure import Failure
 from twisted.web import http
 from zope.interface import implementer
@@ -17,16 +17,21 @@ from twisted_s3.web.render import raw_error
 class S3Channel(http.HTTPChannel):
     """One connection. ``twisted.web`` parses; this class decides when a request begins, and when a body may flow.
 
+    One clock watches whoever the connection waits for: the client to send a head, the next piece of a body, or to
+    accept more of an answer. It stands still while the client waits for us.
+
     :ivar limits: sizes and times that bound a connection.
-    :ivar refused: answer the first request with 503 SlowDown, because there are too many connections.
+    :ivar refused: answer with 503 SlowDown whatever is asked, because there are too many connections.
     """
 
     limits: HTTPLimits
     refused = False
+    persistent: bool = True
     _reading_head = True
-    _answered = False
     _closing = False
+    _write_closed = False
     _body: RequestBody | None = None
+    _held: http.Request | None = None
 
     # The connection
 
@@ -35,7 +40,6 @@ class S3Channel(http.HTTPChannel):
         self.totalHeadersSize = self.limits.header_bytes
         self.MAX_LENGTH = self.limits.header_bytes
         self.maxHeaders = self.limits.header_count
-        self.abortTimeout = self.limits.close_timeout
         self.timeOut = self.limits.idle_timeout
         super().connectionMade()
         if self.refused:
@@ -51,39 +55,45 @@ class S3Channel(http.HTTPChannel):
         self.factory.connection_lost(self)
 
     def readConnectionLost(self) -> None:
-        """A client that only closes its sending side still gets the answer to what it sent whole."""
-        if self._closing or self._body is not None or not self._handlingRequest:
+        """A client that closes only its sending side still gets the answer to what it sent."""
+        if self._body is not None:
+            self._body.fail(S3Error("IncompleteBody"))
+        elif self._closing or not self._handlingRequest:
             self.transport.loseConnection()
-        else:
-            self.persistent = False
 
     def writeConnectionLost(self) -> None:
-        """Our own half close: nothing to do."""
+        """The last answer is on its way, and the client has a moment to read it."""
+        self._write_closed = True
+        self.setTimeout(self.limits.close_timeout)
 
     def dataReceived(self, data: bytes) -> None:
-        """Parse. The clock of a head that is under way is not set back by every byte of it."""
+        """Parse. Bytes of a head do not set its clock back."""
         if self._closing:
             return
-        if self._reading_head:
-            if self._first_byte_of_head():
-                self.setTimeout(self.limits.header_timeout)
-        else:
+        if self._body is not None:
             self.resetTimeout()
+        elif self._reading_head and self._between_requests():
+            self.setTimeout(self.limits.header_timeout)
         http.basic.LineReceiver.dataReceived(self, data)
+        if self._reading_head and not self._busyReceiving and b"\n" in self._buffer:
+            # What is left of a head that is not complete is part of a line, in which no line can end.
+            self._refuse(S3Error("BadRequest"))
 
-    def _first_byte_of_head(self) -> bool:
+    def _between_requests(self) -> bool:
         return not self._receivedHeaderSize and not self._buffer
 
     def timeoutConnection(self) -> None:
         """A client that is slow in the middle of a request is told so; an idle one is just let go."""
-        if self._closing:
-            self.forceAbortClient()
-        elif self._body is not None and not self._answered:
+        if self._write_closed:
+            self.transport.loseConnection()
+        elif self._closing or self._waitingForTransport:
+            self.transport.abortConnection()
+        elif self._body is not None:
             self._body.fail(S3Error("RequestTimeout"))
-        elif self._reading_head and not self._first_byte_of_head():
-            self._refuse(S3Error("RequestTimeout"))
+        elif self._between_requests():
+            self._leave()
         else:
-            self.loseConnection()
+            self._refuse(S3Error("RequestTimeout"))
 
     # The head
 
@@ -100,106 +110,152 @@ class S3Channel(http.HTTPChannel):
         """A line of the head is too long."""
         self._refuse(S3Error("RequestHeaderSectionTooLarge"))
 
+    def headerReceived(self, line: bytes) -> bool:
+        """Take a header; one whose number is too long to be a number is as bad as any other."""
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:
+            self._respondToBadRequestAndDisconnect()
+            return False
+
     def allHeadersReceived(self) -> None:
         """Begin the request. Its body, if it has one, waits until somebody asks for it."""
         if self._closing:
             return
         request = self.requests[-1]
-        self.persistent = self.checkPersistence(request, self._version)
+        if not self._well_addressed(request):
+            self._refuse(S3Error("BadRequest"))
+            return
         self._reading_head = False
-        self._answered = False
-        self.setTimeout(self.limits.idle_timeout)
+        self.setTimeout(None)
+        self.persistent = self.persistent and self.checkPersistence(request, self._version)
         if self.length == 0:
-            # The head of a request without a body becomes a request in requestReceived().
+            # A request without a body begins in requestReceived().
             return
         self._body = RequestBody(self, self.length, self._expects_continue(request))
         request.begin(self._command, self._path, self._version, self._body)
 
+    def _well_addressed(self, request: http.Request) -> bool:
+        """Whether target and ``Host`` are as RFC 9112, 3.2 wants them."""
+        hosts = len(request.requestHeaders.getRawHeaders(b"Host", ()))
+        if hosts > 1 or (not hosts and self._version == b"HTTP/1.1"):
+            return False
+        if self._path == b"*":
+            return bool(self._command == b"OPTIONS")
+        return bool(self._path.lower().startswith((b"/", b"http://", b"https://")))
+
     def _expects_continue(self, request: http.Request) -> bool:
-        expect = request.requestHeaders.getRawHeaders(b"Expect")
-        return bool(expect) and expect[0].lower() == b"100-continue" and self._version == b"HTTP/1.1"
+        """Whether the client waits for leave to send its body, of which it has sent nothing yet."""
+        expect = request.requestHeaders.getRawHeaders(b"Expect", ())
+        return bool(b"100-continue" in map(bytes.lower, expect) and self._version == b"HTTP/1.1" and not self._buffer)
 
-    def allContentReceived(self) -> None:
-        """The body has come whole."""
-        if self._closing:
-            return
-        answered, self._answered = self._answered, False
-        self._body = None
-        super().allContentReceived()
-        if answered:
-            self.requestDone(self.requests[0])
-
-    def requestDone(self, request: http.Request) -> None:
-        """The answer is written. The next request begins when the body of this one has come, if it ever does."""
-        if self._body is not None:
-            self._answered = True
-            self._finish_body(self._body)
-            return
-        self._reading_head = True
-        self._savedTimeOut = self.limits.idle_timeout
-        super().requestDone(request)
-
-    def _finish_body(self, body: RequestBody) -> None:
-        if self.persistent and body.drainable(self.limits.drain_bytes):
-            body.discard()
-        else:
-            self._close_gently()
-
-    # The end
-
-    def _close_gently(self) -> None:
-        """Close so that a client which is still sending can read the answer: closing with unread bytes resets."""
-        self._closing = True
-        self._networkProducer.resumeProducing()
-        self._networkProducer.unregisterProducer()
-        self.setTimeout(self.limits.close_timeout)
-        if ITCPTransport.providedBy(self.transport) and not self.isSecure():
-            self.transport.loseWriteConnection()
-        else:
-            self.loseConnection()
-
-    def finish(self) -> None:
-        """Close after the request that is under way, if there is one; else now."""
-        self.persistent = False
-        if not self.requests:
-            self.loseConnection()
-
-    def _refuse(self, error: S3Error) -> None:
-        """Answer what is not a request that can be handled, and close."""
-        if not self._closing:
-            self.transport.write(raw_error(error, self.factory.new_request_id(), self.factory.host_id))
-            self._close_gently()
+    # The body
 
     def rawDataReceived(self, data: bytes) -> None:
         """Part of a body, or of the next request."""
-        if not self._closing:
+        if not self._closing and (self._body is None or not self._body.failed):
             super().rawDataReceived(data)
 
-    def _respondToBadRequestAndDisconnect(self) -> None:
-        if self._body is not None:
-            self.persistent = False
-            self._body.fail(S3Error("IncompleteBody"))
-            return
-        too_large = self._receivedHeaderSize > self.totalHeadersSize or self._receivedHeaderCount > self.maxHeaders
-        self._refuse(S3Error("RequestHeaderSectionTooLarge" if too_large else "BadRequest"))
-
-    # What a body may ask for
-
-    @property
-    def idleTimeout(self) -> float:
-        """Seconds that a client may take to accept more of an answer."""
-        return self.limits.idle_timeout
+    def allContentReceived(self) -> None:
+        """The body has come whole."""
+        if not self._closing:
+            self._body = None
+            super().allContentReceived()
 
     def send_continue(self) -> None:
         """Send ``100 Continue``."""
         self._send100Continue()
 
     def pause_reading(self) -> None:
-        """Stop reading; the client is not to blame for the time that passes now."""
-        self.setTimeout(None)
+        """Stop reading: enough of the body waits for its reader."""
         self._networkProducer.pauseProducing()
 
     def resume_reading(self) -> None:
         """Go on reading."""
+        self._networkProducer.resumeProducing()
+
+    def start_clock(self) -> None:
+        """The reader of the body waits: the client is to blame if nothing comes."""
+        self.setTimeout(self.limits.idle_timeout)
+
+    def stop_clock(self) -> None:
+        """The client is not to blame for the time that passes now."""
+        self.setTimeout(None)
+
+    # The answer
+
+    def pauseProducing(self) -> None:
+        """The transport is full: now it is the client's turn."""
+        super().pauseProducing()
+        if not self._closing:
+            self.setTimeout(self.limits.idle_timeout)
+
+    def resumeProducing(self) -> None:
+        """The transport has room."""
+        if self._waitingForTransport:
+            self.setTimeout(None)
+        super().resumeProducing()
+        held, self._held = self._held, None
+        if held is not None:
+            self.requestDone(held)
+
+    def requestDone(self, request: http.Request) -> None:
+        """The answer is written. What follows on the connection waits until the client has taken most of it, or
+        answers would pile up.
+        """
+        if self._body is not None:
+            self._body = None
+            self.persistent = False
+        if self.persistent and self._waitingForTransport:
+            self._held = request
+            return
+        self._reading_head = True
+        self._savedTimeOut = self.limits.idle_timeout
+        super().requestDone(request)
+
+    # The end
+
+    def _refuse(self, error: S3Error) -> None:
+        """Answer what is not a request that can be handled, and close."""
+        if not self._closing:
+            self.transport.write(raw_error(error, self.factory.new_request_id(), self.factory.host_id))
+            self.loseConnection()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        if self._body is not None:
+            self._body.fail(S3Error("IncompleteBody"))
+            return
+        too_large = self._receivedHeaderSize > self.totalHeadersSize or self._receivedHeaderCount > self.maxHeaders
+        self._refuse(S3Error("RequestHeaderSectionTooLarge" if too_large else "BadRequest"))
+
+    def loseConnection(self) -> None:
+        """Close after what was written, and so that a client which is still sending can read it: a socket that is
+        closed over unread bytes resets the connection.
+        """
+        if self._closing:
+            return
+        self._closing = True
         self.setTimeout(self.limits.idle_timeout)
         self._networkProducer.resumeProducing()
+        self._networkProducer.unregisterProducer()
+        half_closes = IHalfCloseableDescriptor.providedBy(self.transport)
+        if half_closes and not self.isSecure():
+            self.transport.loseWriteConnection()
+        else:
+            # Over TLS this goes on reading until the client has closed as well.
+            self.transport.loseConnection()
+
+    def _leave(self) -> None:
+        """Close a connection on which nothing is under way."""
+        self._closing = True
+        self.setTimeout(self.limits.close_timeout)
+        self._networkProducer.unregisterProducer()
+        self.transport.loseConnection()
+        if self.isSecure():
+            self.transport.transport.loseConnection()
+
+    def finish(self) -> None:
+        """Close after the request that is under way, if there is one; else now."""
+        self.persistent = False
+        if not self.requests and not self._closing:
+            self._leave()

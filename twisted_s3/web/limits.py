@@ -13,7 +13,7 @@ class HTTPLimits:
     :ivar header_count: number of header lines.
     :ivar header_timeout: for a whole head, from its first byte.
     :ivar idle_timeout: between requests, and for each next piece of a body in either direction.
-    :ivar close_timeout: for a client to close after the last answer.
+    :ivar close_timeout: for a client to read the last answer and close, while it may go on sending.
     :ivar drain_bytes: how much of an unwanted body is read and dropped to keep the connection.
     :ivar connections: open at once; beyond it 503 SlowDown.
     """
@@ -22,6 +22,6 @@ class HTTPLimits:
     header_count: int = 200
     header_timeout: float = 30.0
     idle_timeout: float = 60.0
-    close_timeout: float = 5.0
+    close_timeout: float = 30.0
     drain_bytes: int = 1 << 20
     connections: int = 10_000

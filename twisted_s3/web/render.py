@@ -12,6 +12,7 @@ from twisted.web.http_headers import Headers
 from twisted_s3.errors import S3Error
 from twisted_s3.operations.call import Answer
 from twisted_s3.protocol.xmldocs import error_document
+from twisted_s3.web.bodies import ClientGone
 from twisted_s3.web.downloads import send_download
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class AnswerHeaders(Headers):
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         super().__init__()
-        self._pairs = [(name.encode("ascii"), value.encode("latin-1")) for name, value in pairs]
+        self._pairs = [(name.encode("ascii"), _without_line_ends(value.encode("latin-1"))) for name, value in pairs]
         self._names = {name.lower() for name, _ in self._pairs}
 
     def getRawHeaders(self, name: Any, default: Any = None) -> Any:
@@ -70,10 +71,15 @@ class AnswerHeaders(Headers):
             yield name, (value,)
 
 
+def _without_line_ends(value: bytes) -> bytes:
+    return b" ".join(value.splitlines())
+
+
 async def render(request: Request, answer: Answer, request_id: str, host_id: str) -> None:
     """Write an answer and finish the request.
 
     :raise ClientGone: when the client left before its end.
+    :raise Exception: what reading a download raises; then ``request.startedWriting`` says whether any of it is sent.
     """
     pairs = [
         ("Server", SERVER),
@@ -84,17 +90,17 @@ async def render(request: Request, answer: Answer, request_id: str, host_id: str
     ]
     if answer.download is None and answer.status not in (204, 304) and not _has_length(answer):
         pairs.append(("Content-Length", str(len(answer.body))))
-    connection = request.responseHeaders.getRawHeaders(b"Connection")
-    if connection:
-        pairs.append(("Connection", connection[0].decode("ascii")))
+    if not getattr(request.channel, "persistent", True):
+        pairs.append(("Connection", "close"))
     request.setResponseCode(answer.status)
     request.responseHeaders = AnswerHeaders(pairs)
     if answer.download is not None:
         await send_download(request, answer.download)
     else:
         request.write(b"" if request.method == b"HEAD" else answer.body)
-    if not request._disconnected:
-        request.finish()
+    if request._disconnected:
+        raise ClientGone
+    request.finish()
 
 
 def _has_length(answer: Answer) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.python.failure import Failure
 from twisted.web import server
 
 from twisted_s3.web.bodies import NoBody, RequestBody
@@ -14,7 +13,6 @@ class S3Request(server.Request):
     """One request on an :class:`~twisted_s3.web.channel.S3Channel`.
 
     :ivar body: its body, to be read as it comes.
-    :ivar entry: what the access log says of it, filled in by the gate.
     """
 
     defaultContentType = None
@@ -27,7 +25,7 @@ class S3Request(server.Request):
         """The headers are complete: find the resource and let it answer."""
         self.body = body
         self.method, self.clientproto = command, version
-        self.uri = self.path = _origin_form(target)
+        self.uri = _origin_form(target)
         self.path, _, _ = self.uri.partition(b"?")
         self.args: dict[bytes, list[bytes]] = {}
         self.process()
@@ -44,21 +42,12 @@ class S3Request(server.Request):
         elif isinstance(self.body, RequestBody):
             self.body.end()
 
-    def connectionLost(self, reason: Failure) -> None:
-        """The client has gone."""
-        if self.producer is not None:
-            self.producer.stopProducing()
-        super().connectionLost(reason)
-
 
 def _origin_form(target: bytes) -> bytes:
-    """The path and query of a target that may be in absolute form (RFC 9112, 3.2.2)."""
-    if not target.startswith((b"http://", b"https://")):
+    """The path and query of a target that may be in absolute or asterisk form (RFC 9112, 3.2)."""
+    if target.startswith(b"/"):
         return target
-    _, _, rest = target.partition(b"://")
-    for index, byte in enumerate(rest):
-        if byte == 0x2F:
-            return rest[index:]
-        if byte == 0x3F:
-            return b"/" + rest[index:]
-    return b"/"
+    rest = target.partition(b"://")[2]
+    end = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))
+    rest = rest[end:]
+    return rest if rest.startswith(b"/") else b"/" + rest

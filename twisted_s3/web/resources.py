@@ -10,6 +10,7 @@ from secrets import token_bytes, token_hex
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
@@ -114,7 +115,8 @@ class S3Resource(Resource):
 
     def serve(self, request: Request, target: Target) -> int:
         """Answer a request for ``target``."""
-        Deferred.fromCoroutine(self._serve(request, target))
+        serving = Deferred.fromCoroutine(self._serve(request, target))
+        serving.addErrback(_give_up, request)
         return int(NOT_DONE_YET)
 
     async def _serve(self, request: Request, target: Target) -> None:
@@ -127,17 +129,16 @@ class S3Resource(Resource):
         error = ""
         try:
             try:
-                answer = await self._gate.answer(head, target, body, passage)
+                await self._send(request, await self._gate.answer(head, target, body, passage), body, request_id)
             except S3Error as refusal:
                 error = refusal.code
-                answer = self._error_answer(refusal, request, request_id)
+                await self._refuse(request, refusal, body, request_id)
             except ClientGone:
                 raise
             except Exception:
                 _log.failure("{operation} failed", operation=passage.operation, request_id=request_id)
                 error = "InternalError"
-                answer = self._error_answer(S3Error("InternalError"), request, request_id)
-            await self._send(request, answer, body, request_id)
+                await self._refuse(request, S3Error("InternalError"), body, request_id)
         except ClientGone:
             error = error or "ClientGone"
         if self._finished is not None:
@@ -155,25 +156,26 @@ class S3Resource(Resource):
                 )
             )
 
-    async def _send(
-        self, request: Request, answer: Answer, body: RequestBody | SpooledBody | NoBody, request_id: str
-    ) -> None:
+    async def _refuse(self, request: Request, error: S3Error, body: Body, request_id: str) -> None:
+        """Send an error; where another answer has begun, end the connection, for that one must not look whole."""
+        if request.startedWriting:
+            _abort(request)
+            raise ClientGone
+        answer = error_answer(error, request.path.decode("latin-1"), request_id, self._ids.host_id)
+        await self._send(request, answer, body, request_id)
+
+    async def _send(self, request: Request, answer: Answer, body: Body, request_id: str) -> None:
         """Send an answer; first get a body that nobody wanted out of the way, or see that the connection ends."""
         try:
-            if not body.complete and not await body.drain(self._drain_bytes):
-                request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
-                request.channel.persistent = False
+            drained = await body.drain(self._drain_bytes)
             if request._disconnected:
                 raise ClientGone
-        except BaseException:
+            if not drained:
+                request.channel.persistent = False
+            await render(request, answer, request_id, self._ids.host_id)
+        finally:
             if answer.download is not None:
                 answer.download.opened.close()
-            raise
-        await render(request, answer, request_id, self._ids.host_id)
-
-    def _error_answer(self, error: S3Error, request: Request, request_id: str) -> Answer:
-        resource = request.path.decode("latin-1")
-        return error_answer(error, resource, request_id, self._ids.host_id)
 
 
 class TargetResource(Resource):
@@ -199,6 +201,18 @@ def head_of(request: Request) -> RequestHead:
         for name, values in request.requestHeaders.getAllRawHeaders()
     }
     return RequestHead(request.method.decode("latin-1"), request.path, query, headers, request.isSecure())
+
+
+def _abort(request: Request) -> None:
+    """End the connection at once, so that what was sent of an answer does not look whole."""
+    if not request._disconnected:
+        request.channel.transport.abortConnection()
+
+
+def _give_up(failure: Failure, request: Request) -> None:
+    _log.failure("A request can not be answered", failure)
+    if not request.finished:
+        _abort(request)
 
 
 def _body_of(request: Request) -> Body:

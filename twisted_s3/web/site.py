@@ -30,13 +30,14 @@ class S3Site(server.Site):
         self.host_id = ids.host_id
         self.new_request_id = ids.new
         self._channels: set[S3Channel] = set()
-        self._drained: Deferred[None] | None = None
+        self._draining = False
+        self._drained: list[Deferred[None]] = []
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """A channel within the limits; one that only refuses when there are too many or the site is closing."""
         channel = super().buildProtocol(addr)
         channel.limits = self.limits
-        channel.refused = len(self._channels) >= self.limits.connections or self._drained is not None
+        channel.refused = self._draining or len(self._channels) >= self.limits.connections
         self._channels.add(channel)
         return channel
 
@@ -50,7 +51,9 @@ class S3Site(server.Site):
 
         Idle connections are closed at once. Fires when no connection is left.
         """
-        drained = self._drained = Deferred()
+        self._draining = True
+        drained: Deferred[None] = Deferred()
+        self._drained.append(drained)
         timer = self.reactor.callLater(grace, self._abort)
         for channel in list(self._channels):
             channel.finish()
@@ -59,11 +62,17 @@ class S3Site(server.Site):
 
     def _abort(self) -> None:
         for channel in list(self._channels):
-            channel.forceAbortClient()
+            channel.transport.abortConnection()
 
     def _check_drained(self) -> None:
-        if self._drained is not None and not self._channels and not self._drained.called:
-            self._drained.callback(None)
+        if not self._channels:
+            drained, self._drained = self._drained, []
+            for waiter in drained:
+                waiter.callback(None)
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """HTTP/1.1 alone, whatever else ``twisted.web`` could speak."""
+        return [b"http/1.1"]
 
     def log(self, request: Any) -> None:
         """Nothing: the access log is kept by the resource, which knows the operation."""

@@ -1,0 +1,377 @@
+"""Backpressure in both directions, and connections that end in the middle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+
+from tests.serving import Server, coroutine
+from tests.web.watched import WatchedStore
+from tests.web.wire import ADMIN, Wire, WireTestCase, request
+from twisted_s3.errors import S3Error
+from twisted_s3.model import Properties
+from twisted_s3.protocol.payload import Payload
+from twisted_s3.web.bodies import HIGH_WATER
+from twisted_s3.web.downloads import PIECE
+from twisted_s3.web.limits import HTTPLimits
+
+BIG = 64 << 20
+SOCKETS = 16 << 20  #: more than the kernel keeps for one connection on its two sides
+
+
+class FlowTestCase(WireTestCase):
+    """Tests over a store that waits."""
+
+    def make_store(self) -> WatchedStore:
+        """See `WatchedStore`."""
+        return WatchedStore(reactor)
+
+    async def put(self, server: Server, size: int, key: str = "key") -> None:
+        """Put an object where no client is needed."""
+        staged = await server.store.stage("bucket", Payload())
+        await staged.write(b"x" * size)
+        await staged.commit(key, Properties(), owner=ADMIN.canonical_id)
+        await staged.discard()
+
+    def watched(self, server: Server) -> WatchedStore:
+        """The store."""
+        assert isinstance(server.store, WatchedStore)
+        server.store.read = server.store.written = 0
+        return server.store
+
+    async def settled(self) -> None:
+        """Let the reactor move what the kernel can move."""
+        for _ in range(300):
+            await self.turn(0.0005)
+
+    def buffered(self, server: Server) -> int:
+        """Bytes that the server keeps for its connections."""
+        total = 0
+        for channel in server.site._channels:
+            transport: Any = channel.transport
+            body = channel._body
+            total += 0 if body is None else sum(map(len, body._pieces))
+            total += len(channel._buffer) + sum(map(len, channel._dataBuffer))
+            while transport is not None:
+                total += sum(map(len, getattr(transport, "_appSendBuffer", ())))
+                total += len(getattr(transport, "dataBuffer", b"")) + getattr(transport, "_tempDataLen", 0)
+                transport = getattr(transport, "transport", None)
+        return total
+
+
+class Backpressure(FlowTestCase):
+    """Neither side can make the server pile up bytes."""
+
+    @coroutine
+    async def test_slow_store(self) -> None:
+        """While the store waits, no more than a little of the bodies is read; then all is there."""
+        server = await self.serve()
+        store = self.watched(server)
+        store.held = True
+        wires = [await self.connect(server) for _ in range(4)]
+        for number, wire in enumerate(wires):
+            wire.send(request("PUT", f"/bucket/{number}", b"x" * BIG))
+        await self.settled()
+        self.assertEqual(store.written, 0)
+        self.assertLess(self.buffered(server), len(wires) * (HIGH_WATER + 512 * 1024))
+        self.assertGreater(self.buffered(server), HIGH_WATER)
+        store.release()
+        for wire in wires:
+            self.assertEqual((await wire.response()).status, 200)
+        self.assertEqual((store.written, store.staged), (len(wires) * BIG, 0))
+
+    @coroutine
+    async def test_slow_store_is_no_fault_of_the_client(self) -> None:
+        """The clock does not run while the server does not read."""
+        server, wire = await self.open(limits=HTTPLimits(idle_timeout=0.05))
+        store = self.watched(server)
+        for size in (5, 4 * HIGH_WATER):
+            store.held = True
+            wire.send(request("PUT", body=b"x" * (size + 1))[:-1])
+            await self.settled()
+            store.release()
+            self.assertEqual((await wire.exchange(b"x")).status, 200)
+
+    @coroutine
+    async def test_slow_reader(self) -> None:
+        """A client that does not read stops the reading from the store; when it reads, all comes."""
+        server = await self.serve()
+        await self.put(server, BIG)
+        store = self.watched(server)
+        wires = [await self.connect(server) for _ in range(4)]
+        for wire in wires:
+            wire.transport.pauseProducing()
+            wire.send(request())
+        await self.settled()
+        self.assertLess(store.read, len(wires) * SOCKETS)
+        self.assertLess(self.buffered(server), len(wires) * (3 * PIECE))
+        self.assertEqual(store.open, len(wires))
+        for wire in wires:
+            wire.transport.resumeProducing()
+            self.assertEqual(len((await wire.response()).body), BIG)
+        await self.settled()
+        self.assertEqual(store.open, 0)
+
+    @coroutine
+    async def test_answers_do_not_pile_up(self) -> None:
+        """Nor do many requests at once whose answers are not read."""
+        server, wire = await self.open()
+        await self.put(server, PIECE)
+        await self.put(server, BIG, "big")
+        store = self.watched(server)
+        wire.transport.pauseProducing()
+        wire.send(request(how="v4 query") * 100 + request("GET", "/bucket/big") * 2)
+        await self.settled()
+        self.assertLess(store.read, SOCKETS)
+        self.assertLess(self.buffered(server), 3 * PIECE + 65536)
+        wire.transport.resumeProducing()
+        for _ in range(100):
+            self.assertEqual(len((await wire.response()).body), PIECE)
+        for _ in range(2):
+            self.assertEqual(len((await wire.response()).body), BIG)
+
+    @coroutine
+    async def test_stalled_reader(self) -> None:
+        """A client that reads nothing more is let go, and the object closed."""
+        server, wire = await self.open(limits=HTTPLimits(idle_timeout=0.2))
+        await self.put(server, BIG)
+        store = self.watched(server)
+        wire.transport.pauseProducing()
+        wire.send(request())
+        while not store.open:
+            await store.changed()
+        wire.send(b"GET")
+        while store.open:
+            await store.changed()
+        self.assertEqual((server.finished[0].error, server.finished[0].status), ("ClientGone", 200))
+        wire.transport.resumeProducing()
+        self.assertLess(len(await wire.rest()), BIG)
+
+    @coroutine
+    async def test_stalled_reader_of_small_answers(self) -> None:
+        """The same for a client that asks and asks and never reads."""
+        server, wire = await self.open(limits=HTTPLimits(idle_timeout=0.2))
+        await self.put(server, PIECE)
+        wire.transport.pauseProducing()
+        wire.send(request() * 100)
+        while not server.site._channels or not next(iter(server.site._channels))._held:
+            await self.turn(0)
+        while server.site._channels:
+            await self.turn(0.001)
+        wire.transport.resumeProducing()
+        self.assertLess(len(await wire.rest()), 100 * PIECE)
+
+    @coroutine
+    async def test_stalled_sender(self) -> None:
+        """A body that stops coming is answered RequestTimeout, and nothing of it is kept."""
+        for begun in (b"", b"hel", b"x" * 3 * HIGH_WATER):
+            server, wire = await self.open(limits=HTTPLimits(idle_timeout=0.1))
+            store = self.watched(server)
+            response = await wire.exchange(request("PUT", headers={"Content-Length": "10000000"}) + begun)
+            self.assert_error(response, 400, "RequestTimeout")
+            self.assertEqual(response.headers["connection"], "close")
+            self.assertEqual(await wire.rest(), b"")
+            self.assertEqual((store.staged, await self.keys(server)), (0, []))
+
+    @coroutine
+    async def test_trickling_sender(self) -> None:
+        """A body that comes slowly, but comes, is taken."""
+        _, wire = await self.open(limits=HTTPLimits(idle_timeout=0.2))
+        wire.send(request("PUT", headers={"Content-Length": "10"}))
+        for _ in range(10):
+            await self.turn(0.04)
+            wire.send(b"x")
+        self.assertEqual((await wire.response()).status, 200)
+
+
+class BackpressureOverTLS(Backpressure):
+    """The same over TLS."""
+
+    tls = True
+
+
+class Interrupted(FlowTestCase):
+    """What ends in the middle leaves nothing behind."""
+
+    async def gone(self, server: Server) -> None:
+        """Wait for the end of a request."""
+        while not server.finished:
+            await self.turn(0.001)
+
+    @coroutine
+    async def test_upload(self) -> None:
+        """A client that leaves in the middle of an upload."""
+        server, wire = await self.open()
+        store = self.watched(server)
+        wire.send(request("PUT", headers={"Content-Length": "10"}) + b"hello")
+        while not store.written:
+            await store.changed()
+        wire.transport.abortConnection()
+        await self.gone(server)
+        self.assertEqual((store.staged, await self.keys(server)), (0, []))
+        self.assertEqual((server.finished[0].error, server.finished[0].status), ("ClientGone", None))
+
+    @coroutine
+    async def test_upload_while_the_store_writes(self) -> None:
+        """The same while the store does not take what came."""
+        server, wire = await self.open()
+        store = self.watched(server)
+        store.held = True
+        wire.send(request("PUT", headers={"Content-Length": "10"}) + b"hello")
+        while not store.staged:
+            await self.turn(0.001)
+        await wire.close()
+        while server.site._channels:
+            await self.turn(0.001)
+        store.release()
+        await self.gone(server)
+        self.assertEqual((store.staged, await self.keys(server)), (0, []))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    @coroutine
+    async def test_download(self) -> None:
+        """A client that leaves in the middle of a download."""
+        for held in (False, True):
+            server, wire = await self.open()
+            await self.put(server, BIG)
+            store = self.watched(server)
+            wire.transport.pauseProducing()
+            wire.send(request())
+            while not store.read:
+                await store.changed()
+            store.held = held
+            wire.transport.resumeProducing()
+            wire.transport.abortConnection()
+            while server.site._channels:
+                await self.turn(0.001)
+            store.release()
+            await self.gone(server)
+            self.assertEqual((store.open, server.finished[0].error), (0, "ClientGone"))
+            self.assertLess(store.read, BIG)
+
+    @coroutine
+    async def test_read_error(self) -> None:
+        """An answer that can not be completed does not look whole."""
+        server, wire = await self.open()
+        await self.put(server, BIG)
+        store = self.watched(server)
+        store.fail_from = PIECE
+        for failure in (OSError("disk"), S3Error("InternalError")):
+            server.finished.clear()
+            store.failure = failure
+            wire = await self.connect(server)
+            wire.send(request() + request())
+            received = await wire.rest()
+            self.assertTrue(received.startswith(b"HTTP/1.1 200 OK\r\n"))
+            self.assertEqual(received.count(b"HTTP/1.1"), 1)
+            self.assertLess(len(received), BIG)
+            self.assertEqual((store.open, len(server.finished)), (0, 1))
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
+    @coroutine
+    async def test_read_error_at_once(self) -> None:
+        """Before anything is sent there is still an answer, and the connection goes on."""
+        server, wire = await self.open()
+        await self.put(server, BIG)
+        await self.put(server, 5, "small")
+        store = self.watched(server)
+        for path in ("/bucket/key", "/bucket/small"):
+            store.failure = OSError("disk")
+            self.assert_error(await wire.exchange(request("GET", path)), 500, "InternalError")
+            store.failure = None
+            self.assertEqual((await wire.exchange(request("GET", path))).status, 200)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 2)
+        self.assertEqual(store.open, 0)
+
+    @coroutine
+    async def test_answer_that_can_not_be_sent(self) -> None:
+        """A header that HTTP can not carry is our fault; the object is closed."""
+        server, wire = await self.open()
+        staged = await server.store.stage("bucket", Payload())
+        await staged.commit("key", Properties({"Content-Type": "\u2603"}))
+        await staged.discard()
+        self.assert_error(await wire.exchange(request()), 500, "InternalError")
+        self.assertEqual(self.watched(server).open, 0)
+        self.assertEqual(len(self.flushLoggedErrors(UnicodeEncodeError)), 1)
+
+    @coroutine
+    async def test_log_that_fails(self) -> None:
+        """What the keeper of the log raises harms no request."""
+        server, wire = await self.open()
+        server.site.resource._finished = lambda _: 1 // 0
+        for _ in range(2):
+            self.assert_error(await wire.exchange(request()), 404, "NoSuchKey")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+
+class InterruptedOverTLS(Interrupted):
+    """The same over TLS."""
+
+    tls = True
+
+
+class Draining(FlowTestCase):
+    """The end of a site."""
+
+    async def ready(self, grace: float) -> tuple[Server, Wire, Wire, Deferred[None]]:
+        server, busy = await self.open()
+        await self.put(server, BIG)
+        idle, silent = await self.connect(server), await self.connect(server)
+        await idle.exchange(request("HEAD"), bodiless=True)
+        busy.transport.pauseProducing()
+        busy.send(request())
+        store = self.watched(server)
+        while not store.read:
+            await store.changed()
+        drained = server.site.drain(grace)
+        self.assertEqual(await idle.rest(), b"")
+        self.assertEqual(await silent.rest(), b"")
+        return server, busy, idle, drained
+
+    @coroutine
+    async def test_finishes(self) -> None:
+        """Idle connections end at once, a running transfer comes to its end, and who comes now is refused."""
+        server, busy, _, drained = await self.ready(60)
+        late = await self.connect(server)
+        self.assert_error(await late.exchange(b""), 503, "SlowDown")
+        await late.close()
+        self.assertFalse(drained.called)
+        busy.transport.resumeProducing()
+        self.assertEqual(len((await busy.response()).body), BIG)
+        self.assertEqual(await busy.rest(), b"")
+        await busy.close()
+        await drained
+        await server.site.drain(60)
+
+    @coroutine
+    async def test_is_told(self) -> None:
+        """The last answer on a connection says so."""
+        server, wire = await self.open()
+        store = self.watched(server)
+        store.held = True
+        wire.send(request("PUT", body=b"hello"))
+        while not store.staged:
+            await self.turn(0.001)
+        drained = server.site.drain(60)
+        store.release()
+        self.assertEqual((await wire.response()).headers["connection"], "close")
+        await wire.close()
+        await drained
+
+    @coroutine
+    async def test_grace(self) -> None:
+        """After the grace everything ends."""
+        server, busy, _, drained = await self.ready(0.1)
+        await drained
+        self.assertEqual(server.site._channels, set())
+        busy.transport.resumeProducing()
+        self.assertLess(len(await busy.rest()), BIG)
+        self.assertEqual(self.watched(server).open, 0)
+
+
+class DrainingOverTLS(Draining):
+    """The same over TLS."""
+
+    tls = True
