@@ -1,0 +1,1 @@
+"""Bucket and user policies: parsing, validation and evaluation. Sans-IO."""
