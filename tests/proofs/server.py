@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from tests.certificates import Certificate
 from tests.daemon import Daemon
 from tests.proofs.wire import Answer, Connection, Signer
 
@@ -19,23 +20,38 @@ class Server:
     :param directory: where it runs; the data is in ``data`` below it.
     :param workers: 1 for a single process that serves itself.
     :param before: a program that starts the daemon, such as strace.
+    :param certificate: to serve HTTPS with.
     :ivar pids: name to process id of the workers that run.
     """
 
     def __init__(
-        self, directory: Path, workers: int = 1, arguments: Sequence[str] = (), before: Sequence[str] = ()
+        self,
+        directory: Path,
+        workers: int = 1,
+        arguments: Sequence[str] = (),
+        before: Sequence[str] = (),
+        certificate: Certificate | None = None,
     ) -> None:
         self.data = directory / "data"
         self._directory = directory
         self._count = workers
         self._arguments = arguments
         self._before = before
+        self._endpoint = "tcp:0:interface=127.0.0.1"
+        if certificate is not None:
+            files = f"certKey={certificate.certificate}:privateKey={certificate.key}"
+            self._endpoint = f"ssl:0:interface=127.0.0.1:{files}"
         self.pids: dict[str, int] = {}
         self.start()
 
     def start(self) -> None:
         """Start it, and wait until every worker listens."""
-        options = ["--port=0", f"--data-dir={self.data}", f"--workers={self._count}", "--log-format=text"]
+        options = [
+            f"--endpoint={self._endpoint}",
+            f"--data-dir={self.data}",
+            f"--workers={self._count}",
+            "--log-format=text",
+        ]
         arguments = ["s3store", *options, "--no-access-log", *self._arguments]
         self.daemon = Daemon(self._directory, arguments, USER, before=self._before)
         if self._count == 1:

@@ -51,7 +51,7 @@ class RaceTests(SynchronousTestCase):
                 share[pid].append(connection)
             if all(len(connections) >= RACERS // WORKERS for connections in share.values()):
                 return [connection for connections in share.values() for connection in connections[: RACERS // WORKERS]]
-        self.fail(f"some workers take no connections: { {pid: len(taken) for pid, taken in share.items()} }")
+        raise AssertionError(f"some workers take too few connections: {share}")
 
     def race(self, method: str, requests: Sequence[bytes]) -> Sequence[Answer]:
         """Send one request on each connection at the same time."""

@@ -41,7 +41,7 @@ class Answer:
         return next(iter(self.texts(name)), "")
 
 
-class _Auth(S3SigV4Auth):  # type: ignore[misc]
+class _Auth(S3SigV4Auth):
     """The payload hash is the one that the caller states."""
 
     def payload(self, request: AWSRequest) -> str:
