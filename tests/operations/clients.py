@@ -46,10 +46,17 @@ def send(
     body: bytes = b"",
     headers: Mapping[str, str] | None = None,
     user: User = ALICE,
+    payload: str | None = None,
 ) -> Response:
-    """Send one signed request whose target (path and query) goes out as it is written."""
+    """Send one signed request whose target (path and query) goes out as it is written.
+
+    :param payload: the ``x-amz-content-sha256`` to sign instead of that of the body.
+    """
     request = AWSRequest(method, server.url + target, dict(headers or {}), body)
-    S3SigV4Auth(Credentials(user.access_key, user.secret_key), "s3", "us-east-1").add_auth(request)
+    signer = S3SigV4Auth(Credentials(user.access_key, user.secret_key), "s3", "us-east-1")
+    if payload is not None:
+        signer.payload = lambda request: payload
+    signer.add_auth(request)
     return send_plain(server, method, target, body, dict(request.headers.items()))
 
 
