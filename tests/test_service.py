@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ import treq
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from twisted.web.client import Agent, HTTPConnectionPool
@@ -110,19 +112,22 @@ class ServiceTests(TestCase):
 
     @inlineCallbacks
     def test_connections_wait_until_the_store_has_started(self) -> Any:
-        self.store.start_when = Deferred()
+        start_when = self.store.start_when = Deferred()
         service = self.service()
+        self.addCleanup(lambda: start_when.called or start_when.callback(None))
         service.privilegedStartService()
         service.startService()
         [address] = service.listeners.addresses()
-        answer = self.get(f"{address}/pid")
-        # Far more turns of the reactor than a connection to an open port takes.
-        for _ in range(100):
-            yield deferLater(reactor, 0)
-        self.assertNoResult(answer)
-        self.store.start_when.callback(None)
-        body = yield answer
-        self.assertEqual(int(body), os.getpid())
+        with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=30) as client:
+            client.sendall(b"GET /pid HTTP/1.0\r\n\r\n")
+            # Far more turns of the reactor than an answer takes.
+            for _ in range(100):
+                yield deferLater(reactor, 0)
+            self.assertEqual(select.select([client], [], [], 0)[0], [])
+            start_when.callback(None)
+            with client.makefile("rb") as answer:
+                text = yield deferToThread(answer.read)
+        self.assertEqual(int(text.partition(b"\r\n\r\n")[2]), os.getpid())
 
     @inlineCallbacks
     def test_stop_refuses_connections_finishes_requests_then_stops_the_store(self) -> Any:

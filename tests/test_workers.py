@@ -83,12 +83,11 @@ class WorkersCase(SynchronousTestCase):
 class WorkersTests(WorkersCase):
     def test_a_killed_worker_is_replaced(self) -> None:
         self.start()
+        replaced = set()
         for name, pid in self.workers.items():
             os.kill(pid, signal.SIGKILL)
             self.daemon.wait_for(f"{name} ended: .*signal 9")
-        replaced = set()
-        for _ in self.workers:
-            replaced.add(int(self.daemon.wait_for(r"worker \d+ started, process (\d+)")[1]))
+            replaced.add(int(self.daemon.wait_for(rf"{name} started, process (\d+)")[1]))
         self.assertEqual(replaced & set(self.workers.values()), set())
         self.assertIn(int(self.get("/pid")), replaced)
 

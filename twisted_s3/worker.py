@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger, globalLogBeginner
@@ -91,13 +90,13 @@ class Worker:
         self._reactor.addReader(Lifeline(STANDARD_INPUT, self._reactor, self._orphaned))
         self._service.privilegedStartService()
         self._service.startService()
-        self._reactor.addSystemEventTrigger("before", "shutdown", self._shut_down)
+        self._reactor.addSystemEventTrigger("before", "shutdown", self._service.stopService)
+        self._reactor.callWhenRunning(self._take_signals)
         self._reactor.run()
 
-    def _shut_down(self) -> Deferred[None]:
-        # One is enough: a process group's SIGTERM comes beside the parent's.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        return self._service.stopService()
+    def _take_signals(self) -> None:
+        # The reactor's own handler minds a second SIGTERM, as it comes when a whole process group gets one.
+        signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._stop))
 
     def _orphaned(self) -> None:
         # The reactor disconnects its readers when it stops; that is no loss of the parent.
