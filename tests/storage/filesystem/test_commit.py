@@ -145,6 +145,53 @@ class OrderTests(_ObservedKit, TestCase):
         self.assertEqual(order[last - 2 : last + 1], [("setxattr", None), ("fsync", None), ("publish", b"bucket/x")])
         self.assertEqual((await self.store.head_object(BUCKET, "x")).properties, big)
 
+    async def test_buckets(self) -> None:
+        self.script.reset()
+        await self.store.create_bucket("third", OWNER, "")
+        state = b".s3store/buckets/third"
+        order = self.order()
+        published = len(order) - 1 - order[::-1].index(("publish", state + b"/bucket.json"))
+        # The record is durable before the folder is there, and the folder before the answer.
+        self.assertEqual(
+            order[published + 1 : published + 3], [("fsync_directory", state), ("fsync_directory", b".s3store/buckets")]
+        )
+        self.assertEqual(order[-2:], [("mkdir", b"third"), ("fsync_directory", b"")])
+        names = [name for name, _ in self.order()]
+        self.assertLess(names.index("fsync"), names.index("publish"))
+        self.script.reset()
+        await self.store.delete_bucket("third")
+        self.assertEqual(self.order()[:3], [("rmdir", b"third"), ("fsync_directory", b""), ("rename", state)])
+
+    async def test_a_new_upload(self) -> None:
+        self.script.reset()
+        upload = await self.begin()
+        names = [name for name, _ in self.order() if name in ("write", "fsync", "fsync_directory")]
+        self.assertEqual(names[:3], ["write", "fsync", "fsync_directory"])
+        uploads = b".s3store/buckets/bucket/uploads"
+        synced = [path for name, path in self.order() if name == "fsync_directory"]
+        self.assertEqual(synced[:2], [uploads + b"/" + upload.id.encode(), uploads])
+
+    async def test_an_aborted_upload(self) -> None:
+        upload = await self.begin()
+        self.script.reset()
+        await self.store.abort_upload(BUCKET, upload.key, upload.id)
+        uploads = b".s3store/buckets/bucket/uploads"
+        order = self.order()
+        self.assertEqual(order[0], ("rename", uploads + b"/" + upload.id.encode()))
+        # That it is gone is durable before the first of its files goes.
+        names = [name for name, _ in order]
+        self.assertLess(order.index(("fsync_directory", uploads)), names.index("unlink"))
+
+    async def test_the_old_side_file_goes_last(self) -> None:
+        big = Properties(user={"big": "x" * 20_000})
+        for last in (lambda: self.put("x", b"2"), lambda: self.store.delete_object(BUCKET, "x")):
+            await self.put("x", b"1", properties=big)
+            self.script.reset()
+            await last()
+            # Were it gone sooner, a crash could bring the object back without its metadata.
+            self.assertEqual([name for name, _ in self.order()][-2:], ["fsync_directory", "unlink"])
+            self.assertTrue(self.order()[-1][1].startswith(b".s3store/records/"))
+
 
 class FailureTests(_ObservedKit, TestCase):
     """The disk refuses at each step in turn."""

@@ -16,7 +16,7 @@ from twisted_s3.interfaces import Condition
 from twisted_s3.model import ObjectVersion, Upload
 from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Temporary
 from twisted_s3.storage.filesystem.files import Files
-from twisted_s3.storage.filesystem.layout import STAGING, BucketLayout
+from twisted_s3.storage.filesystem.layout import STAGING, BucketLayout, parent
 from twisted_s3.storage.filesystem.locks import Locks
 from twisted_s3.storage.filesystem.objects import Objects
 from twisted_s3.storage.filesystem.parts import Parts, slot
@@ -138,7 +138,7 @@ class Completion:
                 offset += stored.part.size
             self._disk.truncate(descriptor, version.size)
             self._disk.touch(descriptor)
-            return self._objects.put(Temporary(descriptor, grid), bucket, version, condition)
+            return self._objects.put(Temporary(descriptor, parent(grid), grid), bucket, version, condition)
         finally:
             self._disk.close(descriptor)
 

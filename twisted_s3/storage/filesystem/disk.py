@@ -50,10 +50,12 @@ class Stat(NamedTuple):
 class Temporary:
     """A file that nobody else sees yet.
 
+    :ivar directory: where it may have a name before it is published.
     :ivar name: its path while it has one, else None.
     """
 
     descriptor: Descriptor
+    directory: bytes
     name: bytes | None = None
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import attrs
 
@@ -166,25 +166,29 @@ class Objects:
             with self._locks.bucket(bucket.name):
                 self._buckets.require(bucket)
                 with self._locks.key(bucket.name, version.key):
-                    path = self._put(temporary, bucket, version.key, condition)
+                    path, replaced = self._put(temporary, bucket, version.key, condition)
         except BaseException:
             self._metadata.forget(side_file)
             raise
-        self._directories.sync(parent(path))
+        self._settle([parent(path)], replaced)
         return attrs.evolve(version, last_modified=stat.mtime_ns / 1e9)
 
     def change(self, bucket: BucketLayout, key: str, change: Callable[[ObjectVersion], ObjectVersion]) -> ObjectVersion:
         """Replace the properties of an object durably, in one step. :raise S3Error: ``NoSuchKey``, ``NoSuchBucket``."""
-        with self._locks.bucket(bucket.name), self._locks.key(bucket.name, key), self._current(bucket, key) as current:
+        with self._locks.bucket(bucket.name), self._locks.key(bucket.name, key):
+            current = self.find(bucket, key)
             if current is None:
                 raise self._missing(bucket, key)
-            version = self._settled(key, current)
-            version = attrs.evolve(version, properties=change(version).properties)
-            before = self._metadata.side_file(current.descriptor, current.stat)
-            after = self._metadata.write(current.descriptor, current.stat, version)
-            self._disk.fsync(current.descriptor)
-            if before != after:
-                self._metadata.forget(before)
+            try:
+                version = self._known(key, current)
+                version = attrs.evolve(version, properties=change(version).properties)
+                before = self._metadata.side_file(current.descriptor, current.stat)
+                after = self._metadata.write(current.descriptor, current.stat, version)
+                self._disk.fsync(current.descriptor)
+                if before != after:
+                    self._metadata.forget(before)
+            finally:
+                self._close(current)
             return version
 
     def delete(self, bucket: BucketLayout, key: str, condition: Condition) -> bool:
@@ -192,13 +196,17 @@ class Objects:
         self._warm(bucket, key, condition)
         with self._locks.bucket(bucket.name):
             self._buckets.require(bucket)
-            with self._locks.key(bucket.name, key), self._current(bucket, key) as current:
-                self._check(key, current, condition)
-                if current is None:
-                    return False
-                changed = self._remove(bucket, key, current)
-        for directory in changed:
-            self._directories.sync(directory)
+            with self._locks.key(bucket.name, key):
+                removed = self.find(bucket, key)
+                try:
+                    self._check(key, removed, condition)
+                    if removed is None:
+                        return False
+                    changed = self._remove(bucket, key, removed)
+                except BaseException:
+                    self._close(removed)
+                    raise
+        self._settle(changed, removed)
         return True
 
     def _missing(self, bucket: BucketLayout, key: str) -> S3Error:
@@ -227,7 +235,7 @@ class Objects:
             if error.errno not in _UNWRITABLE:
                 raise
 
-    def _settled(self, key: str, current: Found) -> ObjectVersion:
+    def _known(self, key: str, current: Found) -> ObjectVersion:
         """The metadata of a file whose key is locked."""
         try:
             version = self._metadata.read(current.descriptor, current.stat, key)
@@ -246,30 +254,26 @@ class Objects:
 
     def _check(self, key: str, current: Found | None, condition: Condition) -> None:
         if condition is not always:
-            condition(None if current is None else self._settled(key, current))
+            condition(None if current is None else self._known(key, current))
 
-    @contextmanager
-    def _current(self, bucket: BucketLayout, key: str) -> Iterator[Found | None]:
-        found = self.find(bucket, key)
-        try:
-            yield found
-        finally:
-            if found is not None:
-                self._disk.close(found.descriptor)
-
-    def _put(self, temporary: Temporary, bucket: BucketLayout, key: str, condition: Condition) -> bytes:
+    def _put(
+        self, temporary: Temporary, bucket: BucketLayout, key: str, condition: Condition
+    ) -> tuple[bytes, Found | None]:
+        """Publish under the key's lock. Gives the path, and the file that was replaced, still open."""
         for _ in range(_ATTEMPTS):
-            with self._current(bucket, key) as current:
+            current = self.find(bucket, key)
+            try:
                 self._check(key, current, condition)
-                side_file = None if current is None else self._metadata.side_file(current.descriptor, current.stat)
-                path = self._settle(temporary, bucket, key, current)
-                if path is not None:
-                    with suppress(OSError):
-                        self._metadata.forget(side_file)
-                    return path
+                path = self._publish(temporary, bucket, key, current)
+            except BaseException:
+                self._close(current)
+                raise
+            if path is not None:
+                return path, current
+            self._close(current)
         raise OSError(errno.EAGAIN, "the path changed again and again", key)
 
-    def _settle(self, temporary: Temporary, bucket: BucketLayout, key: str, current: Found | None) -> bytes | None:
+    def _publish(self, temporary: Temporary, bucket: BucketLayout, key: str, current: Found | None) -> bytes | None:
         """Publish where the key lives, or at the first path that can hold it. None: look again, somebody interfered."""
         for path in bucket.paths(key) if current is None else (current.path,):
             # A file that has a name must lose it in the same step, so it is moved; with the key locked that is as good.
@@ -311,7 +315,6 @@ class Objects:
     def _remove(self, bucket: BucketLayout, key: str, current: Found) -> Sequence[bytes]:
         """Remove the file of a key and the directories that this empties. Gives the directories to sync."""
         changed = []
-        side_file = self._metadata.side_file(current.descriptor, current.stat)
         # Behind a file that was put by hand may lie an older one in the overflow, which must not come back.
         for path in {bucket.overflow.path(key): None, current.path: None}:
             try:
@@ -319,6 +322,22 @@ class Objects:
             except FileNotFoundError:
                 continue
             changed.append(self._files.prune(parent(path), bucket.top(path)))
-        with suppress(OSError):
-            self._metadata.forget(side_file)
         return changed
+
+    def _settle(self, changed: Sequence[bytes], gone: Found | None) -> None:
+        """Sync the changed directories, and only then remove what belonged to the file that has gone from them.
+
+        Before that a crash may bring the file back. It is closed last, so that its inode's number is not taken anew.
+        """
+        try:
+            for directory in changed:
+                self._directories.sync(directory)
+            if gone is not None:
+                with suppress(OSError):
+                    self._metadata.forget(self._metadata.side_file(gone.descriptor, gone.stat))
+        finally:
+            self._close(gone)
+
+    def _close(self, found: Found | None) -> None:
+        if found is not None:
+            self._disk.close(found.descriptor)

@@ -59,7 +59,7 @@ class RealDisk:
         if self._unnamed:
             try:
                 flags = os.O_RDWR | os.O_TMPFILE
-                return Temporary(Descriptor(self._open(self._root, directory, flags)))
+                return Temporary(Descriptor(self._open(self._root, directory, flags)), directory)
             except OSError as error:
                 if error.errno not in _NO_UNNAMED:
                     raise
@@ -68,7 +68,7 @@ class RealDisk:
             descriptor = self.open(name, Access.NEW)
             # A cleaner may have come between the two calls: then the name is gone.
             if self.lock(descriptor, exclusive=True, wait=False) and os.fstat(descriptor).st_nlink:
-                return Temporary(descriptor, name)
+                return Temporary(descriptor, directory, name)
             os.close(descriptor)
 
     def publish(self, temporary: Temporary, path: bytes, replace: bool) -> None:
@@ -80,7 +80,7 @@ class RealDisk:
                 temporary.name = None
             return
         if temporary.name is None:
-            name = _random_name(b".s3store/staging")
+            name = _random_name(temporary.directory)
             self.lock(temporary.descriptor, exclusive=True, wait=False)
             self._link(temporary, name)
             temporary.name = name
