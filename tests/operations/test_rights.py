@@ -1,0 +1,242 @@
+"""Which right each operation asks for, and that nothing is read of a body before all checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from tests.operations.clients import BUCKET, OperationTestCase, served
+from tests.serving import ALICE, REGION, Server
+from twisted_s3.credentials import Users
+from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import IAuthorizer, IBody
+from twisted_s3.model import Bucket, Properties, Upload, User
+from twisted_s3.operations.call import Answer, ObjectLimits, Services
+from twisted_s3.operations.table import OPERATIONS
+from twisted_s3.protocol.authentication import Authenticator
+from twisted_s3.protocol.head import RequestHead
+from twisted_s3.protocol.payload import Payload
+from twisted_s3.storage.memory import MemoryStore
+from twisted_s3.web.gate import Gate, Passage, Target
+
+Right = tuple[str, str | None, str | None]
+
+
+@implementer(IAuthorizer)
+class Recorder:
+    """Lets everybody do everything but ``refused``, and keeps what was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Right] = []
+        self.refused: set[Right] = set()
+
+    def authorize(self, user: User | None, action: str, bucket: Bucket | None, key: str | None) -> None:
+        """Record the question."""
+        right = (action, None if bucket is None else bucket.name, key)
+        self.asked.append(right)
+        if right in self.refused:
+            raise S3Error("AccessDenied")
+
+
+class Rights(OperationTestCase):
+    """The authoriser sees action, bucket and key."""
+
+    def setUp(self) -> None:
+        """An authoriser to look at."""
+        self.recorder = Recorder()
+
+    async def start_server(self, **changes: Any) -> Server:
+        """A server that asks the recorder."""
+        return await super().start_server(authorizer=self.recorder, **changes)
+
+    @served()
+    def test_each_operation(self, server: Server) -> None:
+        """Every operation that boto3 can call asks for exactly its right."""
+        client = server.client()
+        there = {"Bucket": BUCKET}
+        at = {"Bucket": BUCKET, "Key": "k"}
+        asked: set[str] = set()
+
+        def asks(operation: str, *rights: Right, **parameters: Any) -> dict[str, Any]:
+            self.recorder.asked.clear()
+            result = getattr(client, operation)(**parameters)
+            self.assertEqual(self.recorder.asked, list(rights), operation)
+            asked.add(client.meta.method_to_api_mapping[operation])
+            return dict(result or {})
+
+        read = ("s3:GetObject", BUCKET, "k")
+        write = ("s3:PutObject", BUCKET, "k")
+        asks("list_buckets", ("s3:ListAllMyBuckets", None, None))
+        asks("create_bucket", ("s3:CreateBucket", None, None), **there)
+        asks("head_bucket", ("s3:ListBucket", BUCKET, None), **there)
+        asks("get_bucket_location", ("s3:GetBucketLocation", BUCKET, None), **there)
+        asks("put_object", write, **at, Body=b"bytes")
+        asks("get_object", read, **at)
+        asks("head_object", read, **at)
+        asks("copy_object", ("s3:PutObject", BUCKET, "to"), read, Bucket=BUCKET, Key="to", CopySource=f"{BUCKET}/k")
+        asks("list_objects", ("s3:ListBucket", BUCKET, None), **there)
+        asks("list_objects_v2", ("s3:ListBucket", BUCKET, None), **there)
+        asks("list_object_versions", ("s3:ListBucketVersions", BUCKET, None), **there)
+        upload = {**at, "UploadId": asks("create_multipart_upload", write, **at)["UploadId"]}
+        asks("upload_part", write, **upload, PartNumber=1, Body=b"part")
+        part = asks("upload_part_copy", write, read, **upload, PartNumber=1, CopySource=f"{BUCKET}/k")
+        asks("list_parts", ("s3:ListMultipartUploadParts", BUCKET, "k"), **upload)
+        asks("list_multipart_uploads", ("s3:ListBucketMultipartUploads", BUCKET, None), **there)
+        parts = {"Parts": [{"PartNumber": 1, "ETag": part["CopyPartResult"]["ETag"]}]}
+        asks("complete_multipart_upload", write, **upload, MultipartUpload=parts)
+        upload["UploadId"] = client.create_multipart_upload(**at)["UploadId"]
+        asks("abort_multipart_upload", ("s3:AbortMultipartUpload", BUCKET, "k"), **upload)
+        asks("delete_object", ("s3:DeleteObject", BUCKET, "k"), **at)
+        keys = {"Objects": [{"Key": "a"}, {"Key": "b"}]}
+        each = [("s3:DeleteObject", BUCKET, key) for key in (None, "a", "b")]
+        asks("delete_objects", *each, **there, Delete=keys)
+        client.delete_object(Bucket=BUCKET, Key="to")
+        asks("delete_bucket", ("s3:DeleteBucket", BUCKET, None), **there)
+        built = {op.name for op in OPERATIONS if op.handler is not None}
+        modelled = set(client.meta.method_to_api_mapping.values())
+        self.assertEqual(asked, built & modelled)
+
+    @served()
+    def test_refused(self, server: Server) -> None:
+        """A source that may not be read is not copied; of many keys only those that may go are deleted."""
+        client = server.client()
+        client.create_bucket(Bucket=BUCKET)
+        for key in ("a", "b"):
+            client.put_object(Bucket=BUCKET, Key=key, Body=key.encode())
+        upload = {"Bucket": BUCKET, "Key": "to"}
+        upload["UploadId"] = client.create_multipart_upload(**upload)["UploadId"]
+        self.recorder.refused = {("s3:GetObject", BUCKET, "a"), ("s3:DeleteObject", BUCKET, "a")}
+        source = {"CopySource": f"{BUCKET}/a"}
+        self.refused("AccessDenied", 403, client.copy_object, Bucket=BUCKET, Key="to", **source)
+        self.refused("AccessDenied", 403, client.upload_part_copy, **upload, PartNumber=1, **source)
+        result = client.delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": "a"}, {"Key": "b"}]})
+        self.assertEqual([entry["Key"] for entry in result["Deleted"]], ["b"])
+        self.assertEqual([(e["Key"], e["Code"]) for e in result["Errors"]], [("a", "AccessDenied")])
+        self.recorder.refused = set()
+        self.assertEqual(self.body(client, "a"), b"a")
+        self.assertNotIn("Parts", client.list_parts(**upload))
+
+
+class RightsOverTLS(Rights):
+    """The same over HTTPS."""
+
+    tls = True
+
+
+@implementer(IBody)
+class Unread:
+    """A body that nobody may read yet."""
+
+    length: int | None = 5
+
+    async def read(self) -> bytes:
+        """Fail."""
+        raise AssertionError("the body was read before all was checked")
+
+
+class ChecksFirst(SynchronousTestCase):
+    """What can be refused by the head alone is refused before the body is asked for."""
+
+    def setUp(self) -> None:
+        """A store with an object and an upload, behind a gate that lets everybody in."""
+        self.store = MemoryStore(Clock())
+        self.recorder = Recorder()
+        limits = ObjectLimits(put=10)
+        services = Services(self.store, Users([ALICE]), self.recorder, Clock(), REGION, limits)
+        self.gate = Gate(services, Authenticator(REGION))
+        self.upload: Upload = self.successResultOf(Deferred.fromCoroutine(self.fill()))
+
+    async def fill(self) -> Upload:
+        """Make what the requests are about."""
+        await self.store.create_bucket(BUCKET, "", REGION)
+        staged = await self.store.stage(BUCKET, Payload())
+        await staged.commit("k", Properties())
+        return await self.store.create_upload(BUCKET, "k", Properties(), "", "CRC32", "COMPOSITE")
+
+    def ask(self, method: str, target: str, headers: Mapping[str, str]) -> Deferred[Answer]:
+        """Send a request's head through the gate."""
+        path, _, query = target.partition("?")
+        _, bucket, *key = path.split("/", 2)
+        values = {name: [value] for name, value in {"content-length": "5", **headers}.items()}
+        head = RequestHead(method, path.encode(), query.encode(), values)
+        place = Target(bucket.encode(), key[0].encode() if key else b"")
+        return Deferred.fromCoroutine(self.gate.answer(head, place, Unread(), Passage()))
+
+    def check(self, code: str, method: str, target: str, **headers: str) -> None:
+        """Assert that the head of a request is enough to refuse it."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        failure = self.failureResultOf(self.ask(method, target, named))
+        self.assertIsInstance(failure.value, S3Error, failure)
+        self.assertEqual(failure.value.code, code, (method, target, headers))
+
+    def test_the_body_is_noticed(self) -> None:
+        """What nothing is wrong with does read its body: the tests below can fail."""
+        for method, target, headers in (
+            ("PUT", "/bucket/k", {}),
+            ("PUT", f"/bucket/k?partNumber=1&uploadId={self.upload.id}", {}),
+            ("POST", f"/bucket/k?uploadId={self.upload.id}", {}),
+            ("POST", "/bucket?delete", {"content-md5": "A" * 22 + "=="}),
+            ("PUT", "/other", {}),
+        ):
+            self.failureResultOf(self.ask(method, target, headers), AssertionError)
+
+    def test_writes(self) -> None:
+        """PutObject and CreateBucket."""
+        self.check("NoSuchBucket", "PUT", "/absent/k")
+        self.check("PreconditionFailed", "PUT", "/bucket/k", if_none_match="*")
+        self.check("NoSuchKey", "PUT", "/bucket/new", if_match="x")
+        self.check("NotImplemented", "PUT", "/bucket/k", if_match="*")
+        self.check("EntityTooLarge", "PUT", "/bucket/k", content_length="11")
+        self.check("InvalidDigest", "PUT", "/bucket/k", content_md5="x")
+        self.check("InvalidRequest", "PUT", "/bucket/k", x_amz_checksum_crc32="x")
+        self.check("InvalidStorageClass", "PUT", "/bucket/k", x_amz_storage_class="PAPER")
+        self.check("MetadataTooLarge", "PUT", "/bucket/k", x_amz_meta_a="x" * 2048)
+        self.check("NotImplemented", "PUT", "/bucket/k", x_amz_tagging="a=b")
+        self.check("AccessDenied", "PUT", "/bucket/k", x_amz_expected_bucket_owner="somebody")
+        self.check("NotImplemented", "PUT", "/bucket/k?newest")
+        self.check("KeyTooLongError", "PUT", "/bucket/" + "k" * 1025)
+        self.check("InvalidBucketName", "PUT", "/x")
+        self.check("MaxMessageLengthExceeded", "PUT", "/other", content_length=str(1 << 30))
+        self.recorder.refused = {("s3:PutObject", BUCKET, "k")}
+        self.check("AccessDenied", "PUT", "/bucket/k")
+
+    def test_parts(self) -> None:
+        """UploadPart and CompleteMultipartUpload."""
+        part = f"/bucket/k?partNumber=1&uploadId={self.upload.id}"
+        self.check("InvalidArgument", "PUT", f"/bucket/k?partNumber=0&uploadId={self.upload.id}")
+        self.check("NoSuchUpload", "PUT", "/bucket/k?partNumber=1&uploadId=absent")
+        self.check("EntityTooLarge", "PUT", part, content_length="11")
+        self.check("InvalidRequest", "PUT", part, x_amz_checksum_sha1="A" * 27 + "=")
+        complete = f"/bucket/k?uploadId={self.upload.id}"
+        self.check("NoSuchUpload", "POST", "/bucket/k?uploadId=absent")
+        self.check("NoSuchUpload", "POST", complete.replace("/k?", "/other?"))
+        self.check("PreconditionFailed", "POST", complete, if_none_match="*")
+        self.check("NotImplemented", "POST", complete, if_match="*")
+        self.check("MaxMessageLengthExceeded", "POST", complete, content_length=str(1 << 30))
+
+    def test_deletions(self) -> None:
+        """DeleteObjects."""
+        self.check("InvalidRequest", "POST", "/bucket?delete")
+        self.check("NoSuchBucket", "POST", "/absent?delete")
+        digest = "A" * 22 + "=="
+        self.check(
+            "MaxMessageLengthExceeded", "POST", "/bucket?delete", content_length=str(1 << 30), content_md5=digest
+        )
+        self.recorder.refused = {("s3:DeleteObject", BUCKET, None)}
+        self.check("AccessDenied", "POST", "/bucket?delete", content_md5=digest)
+
+    def test_what_takes_no_body(self) -> None:
+        """Reads, copies and the beginning of an upload never ask for one."""
+        for method, target, headers in (
+            ("GET", "/bucket/k", {}),
+            ("POST", "/bucket/k?uploads", {}),
+            ("PUT", "/bucket/copy", {"x-amz-copy-source": "bucket/k"}),
+            ("DELETE", "/bucket/k", {}),
+        ):
+            answer = self.successResultOf(self.ask(method, target, headers))
+            self.assertLess(answer.status, 300, target)
