@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode, b64encode
+from binascii import a2b_qp
 from collections.abc import Iterator, Mapping
-from email.errors import HeaderParseError
-from email.header import Header, decode_header
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Properties
@@ -48,6 +49,10 @@ _STORED = (
 
 _META = "x-amz-meta-"
 
+#: An encoded word of RFC 2047, in base64 or quoted; and what is left out between two of them.
+_WORD = re.compile(r"=\?([A-Za-z0-9_.:-]+)\?(?:[bB]\?([A-Za-z0-9+/]*={0,2})|[qQ]\?([!->@-~]*))\?=")
+_BETWEEN_WORDS = re.compile(r"\?=[ \t]+=\?")
+
 
 def text_of(raw: str) -> str:
     """A header value as text: UTF-8 where it is, RFC 2047 words decoded, else latin-1."""
@@ -55,23 +60,27 @@ def text_of(raw: str) -> str:
         value = raw.encode("latin-1").decode("utf-8")
     except UnicodeDecodeError:
         value = raw
-    if "=?" not in value or "?=" not in value:
+    if _WORD.search(value) is None:
         return value
     try:
-        text = "".join(
-            word if isinstance(word, str) else word.decode(charset or "ascii") for word, charset in decode_header(value)
-        )
+        text = _WORD.sub(_decode_word, _BETWEEN_WORDS.sub("?==?", value))
         text.encode()  # Some charsets can spell lone surrogates.
-    except (HeaderParseError, LookupError, ValueError):
+    except (LookupError, ValueError):
         return value
     return text
+
+
+def _decode_word(word: re.Match[str]) -> str:
+    charset, base64, quoted = word.groups()
+    raw = a2b_qp(quoted, header=True) if base64 is None else b64decode(base64, validate=True)
+    return raw.decode(charset)
 
 
 def header_of(value: str) -> str:
     """Text as a header value: as it is where that reads the same again, else as an RFC 2047 word."""
     if value.isascii() and value.isprintable() and text_of(value) == value.strip() == value:
         return value
-    return Header(value, "utf-8", maxlinelen=10_000_000).encode(linesep="")
+    return f"=?utf-8?b?{b64encode(value.encode()).decode('ascii')}?="
 
 
 def properties_of(head: RequestHead) -> Properties:
