@@ -32,7 +32,7 @@ def find_operation(level: str, head: RequestHead) -> Operation:
         parameter that is missing; ``NotImplemented`` for a write with a sub-resource that nobody knows.
     """
     candidates = _CANDIDATES.get((level, head.method))
-    if candidates is None:
+    if not candidates:
         raise _unroutable(level, head)
     parameters = head.parameters
     if not parameters and "x-amz-copy-source" not in head.headers:
