@@ -26,9 +26,9 @@ def parsed(*conditions: Any) -> PostPolicy:
 
 
 def verdict(fields: Mapping[str, str], *conditions: Any, bucket: str = "bucket", now: float = 0) -> str:
-    """The message that refuses a form, "" when nothing does."""
+    """The message that refuses a form, "" when nothing does. The policy allows every bucket."""
     try:
-        parsed(*conditions).check(fields, bucket, now)
+        parsed(*conditions, ["starts-with", "$bucket", ""]).check(fields, bucket, now)
     except S3Error as error:
         assert (error.code, error.status) == ("AccessDenied", 403)
         return error.message
@@ -184,9 +184,14 @@ class Checks(SynchronousTestCase):
             "Invalid according to Policy: Extra input fields: content-type, tagging",
         )
 
+    def test_bucket_must_be_named(self) -> None:
+        """A policy for no bucket is a policy for none."""
+        error = self.assertRaises(S3Error, parsed({"key": "k"}).check, {"key": "k"}, "bucket", 0)
+        self.assertEqual(error.message, "Invalid according to Policy: Extra input fields: bucket")
+
     def test_fresh_document(self) -> None:
         """A document as other tests make it is good for its time."""
-        policy = parse_policy(encode_policy(policy_document([], 60)))
+        policy = parse_policy(encode_policy(policy_document([{"bucket": "b"}], 60)))
         policy.check({}, "b", time.time())
         self.assertRaises(S3Error, policy.check, {}, "b", time.time() + 61)
 
@@ -209,7 +214,7 @@ class Checks(SynchronousTestCase):
     )
     def test_against_a_plain_reading(self, fields: dict[str, str], conditions: list[Any], bucket: str) -> None:
         """The same verdict as rules written out one by one."""
-        allowed, named = True, {"policy", "x-ignore-a"}
+        allowed, named = True, {"policy", "x-ignore-a", "bucket"}
         values = {**fields, "bucket": bucket}
         for condition in conditions:
             operator, name, wanted = (

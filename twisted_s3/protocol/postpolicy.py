@@ -83,7 +83,8 @@ class PostPolicy:
         """Hold a form against it. The size of the file is for whoever receives it.
 
         :param fields: by lower-case name, variables expanded.
-        :param bucket: the bucket that the form was sent to, whatever a field of that name says.
+        :param bucket: the bucket that the form was sent to, whatever a field of that name says. It counts as a field:
+            a policy must name it.
         :param now: seconds since the epoch.
         :raise S3Error: ``AccessDenied``.
         """
@@ -94,7 +95,7 @@ class PostPolicy:
             if not condition.holds(known):
                 raise _denied(f"Policy Condition failed: {condition}")
         named = {condition.name for condition in self.conditions}
-        extra = [name for name in fields if name not in named | _FREE and not name.startswith(_IGNORED)]
+        extra = [name for name in known if name not in named | _FREE and not name.startswith(_IGNORED)]
         if extra:
             raise _denied(f"Extra input fields: {', '.join(sorted(extra))}")
 
