@@ -13,8 +13,9 @@ import attrs
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.authentication import Verified
 from twisted_s3.protocol.copysource import parse_copy_source
-from twisted_s3.protocol.dates import format_iso8601, parse_http_date, parse_iso8601_basic
+from twisted_s3.protocol.dates import format_iso8601, parse_iso8601_basic
 from twisted_s3.protocol.head import RequestHead, split_query
+from twisted_s3.protocol.policy.evaluation import EXISTING_TAG
 from twisted_s3.protocol.policy.operators import parse_address, parse_date
 from twisted_s3.protocol.policy.principals import Principal
 
@@ -79,8 +80,8 @@ def _user_id(about: Circumstances) -> str:
     return about.principal.canonical_id or "anonymous"
 
 
-def _principal_account(about: Circumstances) -> str:
-    return about.principal.account or about.principal.canonical_id
+def _principal_account(about: Circumstances) -> str | None:
+    return about.principal.account or about.principal.canonical_id or None
 
 
 def _authentication(about: Circumstances) -> str | None:
@@ -99,10 +100,7 @@ def _signature_age(about: Circumstances) -> str | None:
     """Milliseconds since a Version 4 signature was made."""
     if about.verified is None or about.verified.seed is None:
         return None
-    head = about.head
-    text = head.parameters.get("X-Amz-Date") if about.verified.presigned else head.header("x-amz-date")
-    text = text or head.header("date") or ""
-    made = parse_iso8601_basic(text) or parse_http_date(text)
+    made = parse_iso8601_basic(about.verified.seed.timestamp)
     return None if made is None else str(max(0, int((about.time - made) * 1000)))
 
 
@@ -159,7 +157,7 @@ SOURCES: Mapping[str, _Source] = {
     "aws:currenttime": lambda about: format_iso8601(about.time),
     "aws:epochtime": lambda about: str(int(about.time)),
     "aws:principalaccount": _principal_account,
-    "aws:principalarn": lambda about: about.principal.arn,
+    "aws:principalarn": lambda about: about.principal.arn or None,
     "aws:principalisawsservice": lambda about: "false",
     "aws:principaltype": lambda about: "Anonymous" if about.principal.anonymous else "User",
     "aws:referer": _header("referer"),
@@ -191,11 +189,7 @@ SOURCES: Mapping[str, _Source] = {
     **{f"s3:{name}": _header(name) for name in _HEADERS},
 }
 
-_EXISTING_TAG, _REQUEST_TAG, _REQUEST_TAG_KEYS = (
-    "s3:existingobjecttag/",
-    "s3:requestobjecttag/",
-    "s3:requestobjecttagkeys",
-)
+_REQUEST_TAG, _REQUEST_TAG_KEYS = "s3:requestobjecttag/", "s3:requestobjecttagkeys"
 
 
 class RequestKeys(Mapping[str, Sequence[str]]):
@@ -223,7 +217,7 @@ class RequestKeys(Mapping[str, Sequence[str]]):
         return values or default
 
     def __iter__(self) -> Iterator[str]:
-        names = [_EXISTING_TAG + name for name in _folded(self._existing_tags())]
+        names = [EXISTING_TAG + name for name in _folded(self._existing_tags())]
         names += [_REQUEST_TAG + name for name in _folded(self._request_tags())]
         return iter({key: None for key in (*SOURCES, _REQUEST_TAG_KEYS, *names, *self._found) if self.get(key)})
 
@@ -235,8 +229,8 @@ class RequestKeys(Mapping[str, Sequence[str]]):
         if source is not None:
             value = source(self._about)
             return () if value is None else (value,)
-        if key.startswith(_EXISTING_TAG):
-            return _tag(self._existing_tags(), key.removeprefix(_EXISTING_TAG))
+        if key.startswith(EXISTING_TAG):
+            return _tag(self._existing_tags(), key.removeprefix(EXISTING_TAG))
         if key.startswith(_REQUEST_TAG):
             return _tag(self._request_tags(), key.removeprefix(_REQUEST_TAG))
         return tuple(self._request_tags()) if key == _REQUEST_TAG_KEYS else ()

@@ -16,7 +16,7 @@ from twisted_s3.protocol.policy.actions import ACTIONS, BUCKET, OBJECT, ActionSe
 from twisted_s3.protocol.policy.conditions import Condition, OperatorName, compile_condition, parse_operator
 from twisted_s3.protocol.policy.evaluation import ARN_PREFIX, EFFECTS, Decision, Policy, Statement
 from twisted_s3.protocol.policy.keys import actions_with
-from twisted_s3.protocol.policy.patterns import Wild, glob
+from twisted_s3.protocol.policy.patterns import Tokens, Wild, glob
 from twisted_s3.protocol.policy.principals import Principals, parse_principals
 from twisted_s3.protocol.policy.variables import Pattern, compile_pattern
 
@@ -232,9 +232,7 @@ class _Reader:
             if text != "*" and not text.startswith("arn:"):
                 raise malformed(f'Resource {text} must be in ARN format or "*".')
             return pattern
-        name = text.removeprefix(ARN_PREFIX).partition("/")[0]
-        named = compile_pattern(name, glob, wildcards=True, variables=self._variables)
-        if not text.startswith(ARN_PREFIX) or not glob(named.tokens)(self._bucket):
+        if not text.startswith(ARN_PREFIX) or not glob(_bucket_part(pattern))(ARN_PREFIX + self._bucket):
             raise malformed("Policy has invalid resource")
         return pattern
 
@@ -259,6 +257,17 @@ class _Reader:
             if name.operator is not None and name.operator.name.endswith("IpAddress"):
                 raise malformed("Invalid IP address in Conditions") from None
             raise malformed("Policy has an invalid condition value") from None
+
+
+def _bucket_part(resource: Pattern) -> Tokens:
+    """The tokens of an ARN up to the first slash."""
+    found: list[str | Wild] = []
+    for token in resource.tokens:
+        name, slash, _ = token.partition("/") if isinstance(token, str) else (token, "", "")
+        found.append(name)
+        if slash:
+            break
+    return found
 
 
 def _check_applies(known: Iterable[frozenset[str]], resources: Iterable[Pattern]) -> None:

@@ -17,6 +17,9 @@ from twisted_s3.protocol.policy.variables import Keys, Pattern, any_matches
 
 ARN_PREFIX = "arn:aws:s3:::"
 
+#: How the condition keys begin that name a tag of the object as it is.
+EXISTING_TAG = "s3:existingobjecttag/"
+
 
 class Decision(Enum):
     """What statements say of a request; ``NEUTRAL``: nothing."""
@@ -85,11 +88,22 @@ class Policy:
     """A compiled policy.
 
     :ivar version: ``2012-10-17`` or ``2008-10-17``.
+    :ivar needs_existing_tags: whether it looks at the tags that an object has, so that they have to be loaded first.
     """
 
     statements: tuple[Statement, ...]
     version: str
     id: str = ""
+    needs_existing_tags: bool = attrs.field(
+        init=False, default=attrs.Factory(lambda self: any(map(_mentions_tags, self.statements)), takes_self=True)
+    )
+
+
+def _mentions_tags(statement: Statement) -> bool:
+    texts = [pattern.text for pattern in statement.resources]
+    for condition in statement.conditions:
+        texts += (condition.key, *condition.values)
+    return any(EXISTING_TAG in text.lower() for text in texts)
 
 
 def evaluate(statements: Iterable[Statement], request: Request) -> Decision:

@@ -119,7 +119,8 @@ def _addresses(values: Sequence[str], variables: bool) -> Test:
 
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
-_EPOCH = re.compile(r"[0-9]{5,12}(?:\.[0-9]{1,9})?", re.ASCII)
+# Four digits are a year.
+_EPOCH = re.compile(r"(?:[0-9]{1,3}|[0-9]{5,12})(?:\.[0-9]{1,9})?", re.ASCII)
 _DATE = re.compile(
     r"(?P<year>[0-9]{4})(?:-(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2})"
     r"(?:T(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?P<fraction>\.[0-9]{1,9})?)?"
