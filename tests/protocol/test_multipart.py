@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import contextlib
 from hashlib import md5
 from typing import Any
 
@@ -66,7 +66,7 @@ class Numbers(SynchronousTestCase):
     @given(st.text())
     def test_anything(self, text: str) -> None:
         """No exception but S3Error."""
-        with suppress(S3Error):
+        with contextlib.suppress(S3Error):
             self.assertTrue(1 <= part_number(text) <= 10_000)
 
 
