@@ -4,15 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet import reactor
+
 from tests.operations.clients import BUCKET, OperationTestCase, send, served
 from tests.serving import Server
+from twisted_s3.model import ObjectVersion, Properties
+from twisted_s3.protocol.payload import Payload
+from twisted_s3.storage.memory import MemoryStore
 
 OLD, NEW = b"old", b"new"
 CHANGES_NOTHING = '"00000000000000000000000000000000"'
 
 
+class Overtaking(MemoryStore):
+    """A store where another writer comes between the early look at a key named ``race-...`` and the commit."""
+
+    async def head_object(self, bucket: str, key: str) -> ObjectVersion:
+        """Look, then let the rival write."""
+        try:
+            return await super().head_object(bucket, key)
+        finally:
+            if key.startswith("race-"):
+                staged = await self.stage(bucket, Payload())
+                await staged.write(b"rival")
+                await staged.commit(key, Properties())
+
+
 class Conditional(OperationTestCase):
     """PutObject, CopyObject, CompleteMultipartUpload, DeleteObject, DeleteObjects under conditions."""
+
+    def make_store(self) -> Overtaking:
+        """A store with a rival in it."""
+        return Overtaking(reactor)
 
     def writers(self, client: Any) -> dict[str, Any]:
         """Each way to write ``NEW`` to a key, under conditions."""
@@ -62,6 +85,20 @@ class Conditional(OperationTestCase):
             write(key, IfMatch=etag.strip('"'))
             self.assertEqual(self.body(client, key), NEW)
         self.assertNotIn("Uploads", client.list_multipart_uploads(Bucket=BUCKET))
+
+    @served()
+    def test_overtaken(self, server: Server) -> None:
+        """What counts is the condition at the commit: who was first stays."""
+        client = server.client()
+        client.create_bucket(Bucket=BUCKET)
+        client.put_object(Bucket=BUCKET, Key="source", Body=NEW)
+        for name, write in self.writers(client).items():
+            key = f"race-{name}"
+            self.refused("PreconditionFailed", 412, write, key=key, IfNoneMatch="*")
+            self.assertEqual(self.body(client, key), b"rival")
+            etag = client.put_object(Bucket=BUCKET, Key=key, Body=OLD)["ETag"]
+            self.refused("PreconditionFailed", 412, write, key=key, IfMatch=etag)
+            self.assertEqual(self.body(client, key), b"rival")
 
     @served()
     def test_deletions(self, server: Server) -> None:
