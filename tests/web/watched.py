@@ -80,8 +80,8 @@ class _Staged:
         self._store.written += len(data)
         self._store.notice()
 
-    async def commit(self, *args: Any) -> Any:
-        return await self._staged.commit(*args)
+    async def commit(self, *args: Any, **kw: Any) -> Any:
+        return await self._staged.commit(*args, **kw)
 
     async def discard(self) -> None:
         if not self._ended:

@@ -10,7 +10,7 @@ from lxml import etree
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol, wrapClientTLS
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener
 from twisted.internet.protocol import Protocol
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import deferLater
@@ -73,12 +73,13 @@ def chunked(*pieces: bytes) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
 
 
-@implementer(IHalfCloseableProtocol)
+@implementer(IHalfCloseableProtocol, IHandshakeListener)
 class Wire(Protocol):
     """One connection to the server."""
 
     def __init__(self) -> None:
         self.received = bytearray()
+        self.secured = False
         self.ended = False
         self.lost = False
         self._waiting: Deferred[None] | None = None
@@ -90,6 +91,11 @@ class Wire(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Keep what comes."""
         self.received += data
+        self._wake()
+
+    def handshakeCompleted(self) -> None:
+        """TLS is ready."""
+        self.secured = True
         self._wake()
 
     def readConnectionLost(self) -> None:
@@ -157,6 +163,7 @@ class Wire(Protocol):
 class WireTestCase(ServingTestCase):
     """Tests with raw bytes. The server has ``bucket``."""
 
+    timeout = 20
     users = (ADMIN,)
     region = signing.REGION
 
@@ -173,6 +180,8 @@ class WireTestCase(ServingTestCase):
             endpoint = wrapClientTLS(CertificateOptions(), endpoint)
         wire = await connectProtocol(endpoint, Wire())
         self.addCleanup(lambda: Deferred.fromCoroutine(wire.close()))
+        if server.authority is not None:
+            await wire.until(lambda: wire.secured or wire.ended)
         return wire
 
     async def open(self, **changes: Any) -> tuple[Server, Wire]:
