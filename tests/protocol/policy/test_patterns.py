@@ -32,6 +32,9 @@ class GlobTests(SynchronousTestCase):
             ("a?c*?", "abc", False),
             ("*?b?*", "ab", False),
             ("*?b?*", "abba", True),
+            ("*a*a*", "xax", False),
+            ("*ab*ba*", "aba", False),
+            ("*a?*?a*", "aba", False),
             ("a.c", "abc", False),
             ("A", "a", False),
         ):

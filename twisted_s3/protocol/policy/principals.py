@@ -71,7 +71,7 @@ class Principals:
         return (
             canonical_id in self.canonical_ids
             or canonical_id in self.accounts
-            or (account != "" and account in self.accounts)
+            or account in self.accounts
             or any((place, name) in self.users for place in {account, canonical_id, ""})
         )
 
