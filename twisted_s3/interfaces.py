@@ -170,6 +170,15 @@ class IObjectStore(Interface):
         """All uploads under way, by key, then by time of initiation, then by id."""
 
     def stage_part(
+    def rename_object(
+        bucket: str, source: str, target: str, source_condition: Condition = always, condition: Condition = always
+    ) -> Awaitable[ObjectVersion]:
+        """Give the current version of ``source`` the key ``target``, in place of what is there, in one commit.
+
+        :param source_condition: is asked about ``source``, ``condition`` about ``target``.
+        :raise S3Error: ``NoSuchKey``, or from the conditions; both keys are then as before.
+        """
+
         bucket: str, key: str, upload_id: str, number: int, size: int, payload: IPayload
     ) -> Awaitable[IStagedPart]:
         """Begin to write a part of ``size`` bytes. :raise S3Error: ``NoSuchUpload``."""

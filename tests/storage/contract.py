@@ -16,6 +16,7 @@ from tests.storage.kit import (
     pattern,
     refuse,
 )
+from tests.storage.rename_contract import RenameContract
 from tests.storage.upload_contract import UploadContract
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IObjectStore, IOpenedObject
@@ -104,6 +105,7 @@ class BucketContract(StoreKit):
             store.stage("absent", PlainPayload()),
             store.change_object("absent", "x", lambda version: version),
             store.delete_object("absent", "x"),
+            store.rename_object("absent", "x", "y"),
             store.list_keys("absent", lambda walk: list(walk("")), list),
             store.create_upload("absent", "x", Properties(), OWNER),
             store.get_upload("absent", "x", "id"),
@@ -399,7 +401,7 @@ class ObjectContract(StoreKit):
         self.assertNotIn(key, await self.keys())
 
 
-class StoreContract(BucketContract, ObjectContract, KeyContract, UploadContract):
+class StoreContract(BucketContract, ObjectContract, KeyContract, RenameContract, UploadContract):
     """All of it. Mix it into a trial ``TestCase`` that has ``make_store``."""
 
 

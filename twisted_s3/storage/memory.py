@@ -101,9 +101,12 @@ class _Bucket:
             earlier.blob.release()
         self.objects[version.key] = _Object(version, blob)
 
-    def remove(self, key: str) -> None:
-        self.objects.pop(key).blob.release()
+    def take(self, key: str) -> _Object:
         del self.keys[bisect_left(self.keys, key)]
+        return self.objects.pop(key)
+
+    def remove(self, key: str) -> None:
+        self.take(key).blob.release()
 
     def walk(self, start: str) -> Iterator[str]:
         keys = self.keys
@@ -373,6 +376,23 @@ class MemoryStore:
         checksum_algorithm: str = "",
         checksum_type: str = "",
     ) -> Upload:
+    async def rename_object(
+        self,
+        bucket: str,
+        source: str,
+        target: str,
+        source_condition: Condition = always,
+        condition: Condition = always,
+    ) -> ObjectVersion:
+        """Give an object another key, in place of what is there. :raise S3Error: ``NoSuchKey``."""
+        objects = self._find(bucket)
+        found = objects.find(source)
+        source_condition(found.version)
+        condition(objects.current(target))
+        version = attrs.evolve(found.version, key=target)
+        objects.put(version, objects.take(source).blob)
+        return version
+
         """Begin a multipart upload."""
         uploads = self._find(bucket).uploads
         record = Upload(

@@ -1,13 +1,13 @@
 """Locks that hold between threads and between processes: ``flock`` on striped files.
 
-Taken in pool threads only, always in the order upload, bucket, key, and never two of a kind, so that nobody
-waits for ever. Each taking opens the file anew: ``flock`` belongs to the open file, not to the process.
+Taken in pool threads only, always in the order upload, bucket, key, and two keys only in the order of their stripes,
+so that nobody waits for ever. Each taking opens the file anew: ``flock`` belongs to the open file, not to the process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from zlib import crc32
 
 from twisted_s3.storage.filesystem.disk import Access, IDisk
@@ -42,11 +42,28 @@ class Locks:
             yield
 
     @contextmanager
+    def keys(self, bucket: str, *keys: str) -> Iterator[None]:
+        """Keep several keys as they are."""
+        with ExitStack() as stack:
+            for stripe in sorted({_stripe(f"{bucket}/{key}", _STRIPES) for key in keys}):
+                stack.enter_context(self._locked(b"key", stripe))
+            yield
+
+    @contextmanager
     def _held(self, family: bytes, name: str, stripes: int, exclusive: bool = True) -> Iterator[None]:
-        path = b"%b/%b-%d" % (LOCKS, family, crc32(name.encode()) % stripes)
+        with self._locked(family, _stripe(name, stripes), exclusive):
+            yield
+
+    @contextmanager
+    def _locked(self, family: bytes, stripe: int, exclusive: bool = True) -> Iterator[None]:
+        path = b"%b/%b-%d" % (LOCKS, family, stripe)
         descriptor = self._disk.open(path, Access.ENSURE)
         try:
             self._disk.lock(descriptor, exclusive=exclusive, wait=True)
             yield
         finally:
             self._disk.close(descriptor)
+
+
+def _stripe(name: str, stripes: int) -> int:
+    return crc32(name.encode()) % stripes

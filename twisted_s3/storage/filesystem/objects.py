@@ -98,7 +98,7 @@ class Objects:
         except BlockingIOError:
             return None
         if found is None:
-            raise self._missing(bucket, key)
+            raise self.missing(bucket, key)
         try:
             version = self._metadata.peek(found.descriptor, found.stat, key)
         except BaseException:
@@ -117,7 +117,7 @@ class Objects:
         for attempt in range(_ATTEMPTS):
             found = self.find(bucket, key)
             if found is None:
-                raise self._missing(bucket, key)
+                raise self.missing(bucket, key)
             try:
                 return found, self._load(bucket, key, found)
             except SideFileGone:
@@ -158,7 +158,7 @@ class Objects:
         :return: ``version`` with the time of change of the file.
         :raise S3Error: from ``condition``, or ``NoSuchBucket``; the key is then as before.
         """
-        self._warm(bucket, version.key, condition)
+        self.warm(bucket, version.key, condition)
         stat = self._disk.fstat(temporary.descriptor)
         side_file = self._metadata.write(temporary.descriptor, stat, version)
         try:
@@ -166,11 +166,11 @@ class Objects:
             with self._locks.bucket(bucket.name):
                 self._buckets.require(bucket)
                 with self._locks.key(bucket.name, version.key):
-                    path, replaced = self._put(temporary, bucket, version.key, condition)
+                    path, replaced = self.publish(temporary, bucket, version.key, condition)
         except BaseException:
             self._metadata.forget(side_file)
             raise
-        self._settle([parent(path)], replaced)
+        self.settle([parent(path)], replaced)
         return attrs.evolve(version, last_modified=stat.mtime_ns / 1e9)
 
     def change(self, bucket: BucketLayout, key: str, change: Callable[[ObjectVersion], ObjectVersion]) -> ObjectVersion:
@@ -178,9 +178,9 @@ class Objects:
         with self._locks.bucket(bucket.name), self._locks.key(bucket.name, key):
             current = self.find(bucket, key)
             if current is None:
-                raise self._missing(bucket, key)
+                raise self.missing(bucket, key)
             try:
-                version = self._known(key, current)
+                version = self.known(key, current)
                 version = attrs.evolve(version, properties=change(version).properties)
                 before = self._metadata.side_file(current.descriptor, current.stat)
                 after = self._metadata.write(current.descriptor, current.stat, version)
@@ -193,23 +193,24 @@ class Objects:
 
     def delete(self, bucket: BucketLayout, key: str, condition: Condition) -> bool:
         """Remove a key durably; gives whether it was there. :raise S3Error: ``NoSuchBucket``, or from ``condition``."""
-        self._warm(bucket, key, condition)
+        self.warm(bucket, key, condition)
         with self._locks.bucket(bucket.name):
             self._buckets.require(bucket)
             with self._locks.key(bucket.name, key):
                 removed = self.find(bucket, key)
                 try:
-                    self._check(key, removed, condition)
+                    self.check(key, removed, condition)
                     if removed is None:
                         return False
                     changed = self._remove(bucket, key, removed)
                 except BaseException:
                     self._close(removed)
                     raise
-        self._settle(changed, removed)
+        self.settle(changed, removed)
         return True
 
-    def _missing(self, bucket: BucketLayout, key: str) -> S3Error:
+    def missing(self, bucket: BucketLayout, key: str) -> S3Error:
+        """The error for a key that is not there. :raise S3Error: ``NoSuchBucket``."""
         self._buckets.require(bucket)
         return S3Error("NoSuchKey", elements={"Key": key})
 
@@ -235,7 +236,7 @@ class Objects:
             if error.errno not in _UNWRITABLE:
                 raise
 
-    def _known(self, key: str, current: Found) -> ObjectVersion:
+    def known(self, key: str, current: Found) -> ObjectVersion:
         """The metadata of a file whose key is locked."""
         try:
             version = self._metadata.read(current.descriptor, current.stat, key)
@@ -243,7 +244,7 @@ class Objects:
             version = None
         return version or self._metadata.compute(current.descriptor, current.stat, key)[0]
 
-    def _warm(self, bucket: BucketLayout, key: str, condition: Condition) -> None:
+    def warm(self, bucket: BucketLayout, key: str, condition: Condition) -> None:
         """Have the metadata of a file that was put by hand computed before its key is locked."""
         if condition is not always:
             try:
@@ -252,19 +253,20 @@ class Objects:
                 if error.code != "NoSuchKey":
                     raise
 
-    def _check(self, key: str, current: Found | None, condition: Condition) -> None:
+    def check(self, key: str, current: Found | None, condition: Condition) -> None:
+        """Hold a condition against what is at a key that is locked."""
         if condition is not always:
-            condition(None if current is None else self._known(key, current))
+            condition(None if current is None else self.known(key, current))
 
-    def _put(
+    def publish(
         self, temporary: Temporary, bucket: BucketLayout, key: str, condition: Condition
     ) -> tuple[bytes, Found | None]:
         """Publish under the key's lock. Gives the path, and the file that was replaced, still open."""
         for _ in range(_ATTEMPTS):
             current = self.find(bucket, key)
             try:
-                self._check(key, current, condition)
-                path = self._publish(temporary, bucket, key, current)
+                self.check(key, current, condition)
+                path = self._publish_once(temporary, bucket, key, current)
             except BaseException:
                 self._close(current)
                 raise
@@ -273,7 +275,9 @@ class Objects:
             self._close(current)
         raise OSError(errno.EAGAIN, "the path changed again and again", key)
 
-    def _publish(self, temporary: Temporary, bucket: BucketLayout, key: str, current: Found | None) -> bytes | None:
+    def _publish_once(
+        self, temporary: Temporary, bucket: BucketLayout, key: str, current: Found | None
+    ) -> bytes | None:
         """Publish where the key lives, or at the first path that can hold it. None: look again, somebody interfered."""
         for path in bucket.paths(key) if current is None else (current.path,):
             # A file that has a name must lose it in the same step, so it is moved; with the key locked that is as good.
@@ -324,7 +328,7 @@ class Objects:
             changed.append(self._files.prune(parent(path), bucket.top(path)))
         return changed
 
-    def _settle(self, changed: Sequence[bytes], gone: Found | None) -> None:
+    def settle(self, changed: Sequence[bytes], gone: Found | None) -> None:
         """Sync the changed directories, and only then remove what belonged to the file that has gone from them.
 
         Before that a crash may bring the file back. It is closed last, so that its inode's number is not taken anew.

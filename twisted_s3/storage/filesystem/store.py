@@ -38,6 +38,7 @@ from twisted_s3.storage.filesystem.parts import Parts
 from twisted_s3.storage.filesystem.pool import DiskPool
 from twisted_s3.storage.filesystem.reading import OpenedObject
 from twisted_s3.storage.filesystem.realdisk import RealDisk
+from twisted_s3.storage.filesystem.renaming import Renaming
 from twisted_s3.storage.filesystem.staging import StagedBody, StagedPart
 from twisted_s3.storage.filesystem.sync import DirectorySync
 from twisted_s3.storage.filesystem.uploads import Uploads
@@ -85,6 +86,7 @@ class FilesystemStore:
         metadata = Metadata(disk, self._files)
         self._buckets = Buckets(disk, self._files, directories, locks, is_bucket_name, self._now)
         self._objects = Objects(disk, self._files, directories, locks, metadata, self._buckets, self._now)
+        self._renaming = Renaming(disk, self._files, locks, metadata, self._buckets, self._objects)
         self._uploads = Uploads(disk, self._files, locks, self._buckets, self._now)
         self._parts = Parts(disk, self._files, directories, locks, self._uploads, self._now)
         self._completion = Completion(disk, self._files, locks, self._objects, self._uploads, self._parts)
@@ -188,6 +190,18 @@ class FilesystemStore:
         return await self._run(create)
 
     async def get_upload(self, bucket: str, key: str, upload_id: str) -> Upload:
+    async def rename_object(
+        self,
+        bucket: str,
+        source: str,
+        target: str,
+        source_condition: Condition = always,
+        condition: Condition = always,
+    ) -> ObjectVersion:
+        """Give an object another key in one commit, in place of what is there. :raise S3Error: ``NoSuchKey``."""
+        layout = self._buckets.layout(bucket)
+        return await self._run(self._renaming.rename, layout, source, target, source_condition, condition)
+
         """:raise S3Error: ``NoSuchUpload``."""
         return await self._run(self._uploads.get, self._buckets.layout(bucket), key, upload_id)
 

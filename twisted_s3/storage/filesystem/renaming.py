@@ -1,0 +1,88 @@
+"""Giving an object another key in one step. May block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import attrs
+
+from twisted_s3.interfaces import Condition
+from twisted_s3.model import ObjectVersion
+from twisted_s3.storage.filesystem.buckets import Buckets
+from twisted_s3.storage.filesystem.disk import IDisk, Temporary
+from twisted_s3.storage.filesystem.files import Files
+from twisted_s3.storage.filesystem.layout import BucketLayout, parent
+from twisted_s3.storage.filesystem.locks import Locks
+from twisted_s3.storage.filesystem.metadata import Metadata, SideFileGone
+from twisted_s3.storage.filesystem.objects import Found, Objects
+
+
+class Renaming:
+    """Renames objects: the file moves, and its record with it, for the record is the inode's."""
+
+    def __init__(
+        self, disk: IDisk, files: Files, locks: Locks, metadata: Metadata, buckets: Buckets, objects: Objects
+    ) -> None:
+        self._disk = disk
+        self._files = files
+        self._locks = locks
+        self._metadata = metadata
+        self._buckets = buckets
+        self._objects = objects
+
+    def rename(
+        self, bucket: BucketLayout, source: str, target: str, source_condition: Condition, condition: Condition
+    ) -> ObjectVersion:
+        """Move ``source`` to ``target``, in place of what is there; the rename of the file is the only commit point.
+
+        :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``, or from the conditions; both keys are then as before.
+        """
+        # A record goes along with the file, so the source needs one; the target only where a condition asks.
+        self._objects.head(bucket, source)
+        self._objects.warm(bucket, target, condition)
+        with self._locks.bucket(bucket.name):
+            self._buckets.require(bucket)
+            with self._locks.keys(bucket.name, source, target):
+                moved = self._objects.find(bucket, source)
+                if moved is None:
+                    raise self._objects.missing(bucket, source)
+                try:
+                    version = self._prepared(source, moved, source_condition)
+                    if source == target:
+                        self._objects.check(target, moved, condition)
+                        return version
+                    changed, replaced = self._move(bucket, source, target, moved, condition)
+                finally:
+                    self._disk.close(moved.descriptor)
+        self._objects.settle(changed, replaced)
+        return attrs.evolve(version, key=target)
+
+    def _prepared(self, source: str, moved: Found, condition: Condition) -> ObjectVersion:
+        """Check the source, and make sure that it carries a durable record: a file put by hand has none."""
+        version = self._objects.known(source, moved)
+        condition(version)
+        try:
+            recorded = self._metadata.read(moved.descriptor, moved.stat, source)
+        except SideFileGone:
+            recorded = None
+        if recorded is None:
+            self._metadata.write(moved.descriptor, moved.stat, version)
+            self._disk.fsync(moved.descriptor)
+        return version
+
+    def _move(
+        self, bucket: BucketLayout, source: str, target: str, moved: Found, condition: Condition
+    ) -> tuple[Sequence[bytes], Found | None]:
+        """Give the file its new name. Gives the directories to sync, and the file that was replaced, still open."""
+        changed = []
+        # An older object in the overflow, hidden by a file put by hand, must not come to light.
+        hidden = bucket.overflow.path(source)
+        if hidden != moved.path:
+            with suppress(FileNotFoundError):
+                self._disk.unlink(hidden)
+                changed.append(parent(hidden))
+        temporary = Temporary(moved.descriptor, parent(moved.path), moved.path)
+        path, replaced = self._objects.publish(temporary, bucket, target, condition)
+        changed += [parent(path), self._files.prune(parent(moved.path), bucket.top(moved.path))]
+        return changed, replaced
