@@ -1,4 +1,4 @@
-"""A certificate authority that lives as long as a test."""
+"""A certificate that lives as long as a test, and that is trusted by itself."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Certificate:
 
 
 def issue_certificate(folder: Path) -> Certificate:
-    """Make a certificate that is its own authority."""
+    """Make a certificate that signs itself. It is no authority: some clients accept none as that of a server."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
     names = [
         x509.DNSName("localhost"),
-        x509.DNSName("*.localhost"),
+        x509.DNSName("*.s3.localhost"),
         x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
     ]
     certificate = (
@@ -40,7 +40,7 @@ def issue_certificate(folder: Path) -> Certificate:
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
     made = Certificate(folder / "certificate.pem", folder / "key.pem")
