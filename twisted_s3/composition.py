@@ -9,6 +9,7 @@ from twisted_s3.accesslog import AccessEntry, AccessLog
 from twisted_s3.interfaces import ICredentials, IObjectStore
 from twisted_s3.operations.call import Services
 from twisted_s3.protocol.authentication import Authenticator
+from twisted_s3.protocol.names import is_bucket_name
 from twisted_s3.service import Composition
 from twisted_s3.settings import Settings
 from twisted_s3.storage.filesystem.store import FilesystemStore
@@ -21,7 +22,11 @@ from twisted_s3.web.site import S3Site
 def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Composition:
     """The parts of a server over the data directory of ``settings``."""
     store = FilesystemStore(
-        settings.data_dir, reactor, durable=settings.durability == "strict", threads=settings.disk_threads
+        settings.data_dir,
+        reactor,
+        durable=settings.durability == "strict",
+        threads=settings.disk_threads,
+        is_bucket_name=is_bucket_name,
     )
     return Composition(store, _site(settings, store, credentials, reactor), store.clean)
 

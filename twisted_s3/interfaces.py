@@ -119,11 +119,39 @@ class IObjectStore(Interface):
     def list_buckets() -> Awaitable[Sequence[Bucket]]:
         """All buckets, by name."""
 
-    def create_bucket(name: str, owner: str, region: str) -> Awaitable[Bucket]:
-        """Make a bucket. :raise S3Error: ``BucketAlreadyExists`` when there is one, whoever owns it."""
+    def create_bucket(
+        name: str,
+        owner: str,
+        region: str,
+        object_lock: bool = False,
+        configurations: Mapping[str, bytes] | None = None,
+    ) -> Awaitable[Bucket]:
+        """Make a bucket, in one step with its configuration documents.
+
+        :param object_lock: whether its versions can be locked; then it is versioned, too.
+        :raise S3Error: ``BucketAlreadyExists`` when there is one, whoever owns it.
+        """
 
     def get_bucket(name: str) -> Awaitable[Bucket]:
         """:raise S3Error: ``NoSuchBucket``."""
+
+    def change_bucket(name: str, change: Callable[[Bucket], Bucket]) -> Awaitable[Bucket]:
+        """Replace what is recorded about a bucket in one step, between two commits of objects. ``change`` may refuse.
+
+        It is durable and seen by all processes when this returns. :raise S3Error: ``NoSuchBucket``.
+        """
+
+    def get_configuration(bucket: str, name: str) -> Awaitable[bytes | None]:
+        """A configuration document, None when the bucket has none of that name; as in ``Bucket.configurations``.
+
+        :raise S3Error: ``NoSuchBucket``.
+        """
+
+    def put_configuration(bucket: str, name: str, document: bytes) -> Awaitable[None]:
+        """Set a configuration document, as `change_bucket` does. :raise S3Error: ``NoSuchBucket``."""
+
+    def delete_configuration(bucket: str, name: str) -> Awaitable[None]:
+        """Remove a configuration document, if there is one. :raise S3Error: ``NoSuchBucket``."""
 
     def delete_bucket(name: str) -> Awaitable[None]:
         """:raise S3Error: ``BucketNotEmpty`` while it holds an object. Uploads that were begun go with it."""
@@ -141,6 +169,15 @@ class IObjectStore(Interface):
         bucket: str, key: str, change: Callable[[ObjectVersion], ObjectVersion]
     ) -> Awaitable[ObjectVersion]:
         """Replace the metadata (properties) of the current version in one step; its bytes and Last-Modified stay."""
+
+    def rename_object(
+        bucket: str, source: str, target: str, source_condition: Condition = always, condition: Condition = always
+    ) -> Awaitable[ObjectVersion]:
+        """Give the current version of ``source`` the key ``target``, in place of what is there, in one commit.
+
+        :param source_condition: is asked about ``source``, ``condition`` about ``target``.
+        :raise S3Error: ``NoSuchKey``, or from the conditions; both keys are then as before.
+        """
 
     def delete_object(bucket: str, key: str, condition: Condition = always) -> Awaitable[bool]:
         """Remove the key. Gives whether it was there."""
@@ -170,15 +207,6 @@ class IObjectStore(Interface):
         """All uploads under way, by key, then by time of initiation, then by id."""
 
     def stage_part(
-    def rename_object(
-        bucket: str, source: str, target: str, source_condition: Condition = always, condition: Condition = always
-    ) -> Awaitable[ObjectVersion]:
-        """Give the current version of ``source`` the key ``target``, in place of what is there, in one commit.
-
-        :param source_condition: is asked about ``source``, ``condition`` about ``target``.
-        :raise S3Error: ``NoSuchKey``, or from the conditions; both keys are then as before.
-        """
-
         bucket: str, key: str, upload_id: str, number: int, size: int, payload: IPayload
     ) -> Awaitable[IStagedPart]:
         """Begin to write a part of ``size`` bytes. :raise S3Error: ``NoSuchUpload``."""

@@ -13,6 +13,10 @@ import attrs
 #: The version id of an object in a bucket that has never been versioned.
 NULL_VERSION = "null"
 
+#: The states of a bucket's versioning.
+ENABLED = "Enabled"
+SUSPENDED = "Suspended"
+
 #: How a multipart object's checksum was made.
 COMPOSITE = "COMPOSITE"
 FULL_OBJECT = "FULL_OBJECT"
@@ -41,12 +45,26 @@ class User:
 
 @attrs.frozen
 class Bucket:
-    """A bucket. ``owner`` is a canonical id, or "" for a folder that a person made."""
+    """A bucket.
+
+    :ivar owner: a canonical id, or "" for a folder that a person made.
+    :ivar versioning: ``Enabled``, ``Suspended``, or "" for one that was never versioned.
+    :ivar object_lock: whether its versions can be locked.
+    :ivar configurations: the configuration documents that it has (policy, rules ...), by name.
+    """
 
     name: str
     created: float
     owner: str = ""
     region: str = ""
+    versioning: str = ""
+    object_lock: bool = False
+    configurations: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+
+    def with_configuration(self, name: str, document: bytes | None) -> Bucket:
+        """The bucket with one configuration document set, or with None removed."""
+        others = {other: known for other, known in self.configurations.items() if other != name}
+        return attrs.evolve(self, configurations=others if document is None else {**others, name: document})
 
 
 @attrs.frozen

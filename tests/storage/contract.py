@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from tests.storage.configuration_contract import ConfigurationContract
 from tests.storage.key_contract import KeyContract
 from tests.storage.kit import (
     BUCKET,
@@ -401,7 +402,7 @@ class ObjectContract(StoreKit):
         self.assertNotIn(key, await self.keys())
 
 
-class StoreContract(BucketContract, ObjectContract, KeyContract, RenameContract, UploadContract):
+class StoreContract(BucketContract, ConfigurationContract, ObjectContract, KeyContract, RenameContract, UploadContract):
     """All of it. Mix it into a trial ``TestCase`` that has ``make_store``."""
 
 

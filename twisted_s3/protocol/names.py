@@ -31,8 +31,13 @@ def check_bucket_name(name: str) -> None:
 
     :raise S3Error: ``InvalidBucketName``.
     """
-    if _BUCKET_NAME.fullmatch(name) is None:
+    if not is_bucket_name(name):
         raise S3Error("InvalidBucketName", elements={"BucketName": name})
+
+
+def is_bucket_name(name: str) -> bool:
+    """Whether a general purpose bucket can have this name."""
+    return _BUCKET_NAME.fullmatch(name) is not None
 
 
 def check_key(key: str) -> None:

@@ -22,7 +22,7 @@ from twisted_s3.interfaces import (
     KeyWalk,
     always,
 )
-from twisted_s3.model import Bucket, ByteRange, Digest, ObjectVersion, Part, Properties, Upload
+from twisted_s3.model import ENABLED, Bucket, ByteRange, Digest, ObjectVersion, Part, Properties, Upload
 
 T = TypeVar("T")
 
@@ -305,17 +305,43 @@ class MemoryStore:
         """All buckets, by name."""
         return [self._buckets[name].record for name in sorted(self._buckets)]
 
-    async def create_bucket(self, name: str, owner: str, region: str) -> Bucket:
+    async def create_bucket(
+        self,
+        name: str,
+        owner: str,
+        region: str,
+        object_lock: bool = False,
+        configurations: Mapping[str, bytes] | None = None,
+    ) -> Bucket:
         """Make a bucket. :raise S3Error: ``BucketAlreadyExists``."""
         if name in self._buckets:
             raise S3Error("BucketAlreadyExists", elements={"BucketName": name})
-        record = Bucket(name=name, created=self._now(), owner=owner, region=region)
+        versioning = ENABLED if object_lock else ""
+        record = Bucket(name, self._now(), owner, region, versioning, object_lock, dict(configurations or {}))
         self._buckets[name] = _Bucket(record)
         return record
 
     async def get_bucket(self, name: str) -> Bucket:
         """:raise S3Error: ``NoSuchBucket``."""
         return self._find(name).record
+
+    async def change_bucket(self, name: str, change: Callable[[Bucket], Bucket]) -> Bucket:
+        """Replace what is recorded about a bucket. :raise S3Error: ``NoSuchBucket``."""
+        found = self._find(name)
+        found.record = change(found.record)
+        return found.record
+
+    async def get_configuration(self, bucket: str, name: str) -> bytes | None:
+        """A configuration document, None when there is none. :raise S3Error: ``NoSuchBucket``."""
+        return self._find(bucket).record.configurations.get(name)
+
+    async def put_configuration(self, bucket: str, name: str, document: bytes) -> None:
+        """Set a configuration document. :raise S3Error: ``NoSuchBucket``."""
+        await self.change_bucket(bucket, lambda known: known.with_configuration(name, document))
+
+    async def delete_configuration(self, bucket: str, name: str) -> None:
+        """Remove a configuration document, if there is one. :raise S3Error: ``NoSuchBucket``."""
+        await self.change_bucket(bucket, lambda known: known.with_configuration(name, None))
 
     async def delete_bucket(self, name: str) -> None:
         """:raise S3Error: ``BucketNotEmpty``."""
@@ -350,6 +376,23 @@ class MemoryStore:
         objects.objects[key] = attrs.evolve(found, version=version)
         return version
 
+    async def rename_object(
+        self,
+        bucket: str,
+        source: str,
+        target: str,
+        source_condition: Condition = always,
+        condition: Condition = always,
+    ) -> ObjectVersion:
+        """Give an object another key, in place of what is there. :raise S3Error: ``NoSuchKey``."""
+        objects = self._find(bucket)
+        found = objects.find(source)
+        source_condition(found.version)
+        condition(objects.current(target))
+        version = attrs.evolve(found.version, key=target)
+        objects.put(version, objects.take(source).blob)
+        return version
+
     async def delete_object(self, bucket: str, key: str, condition: Condition = always) -> bool:
         """Remove the key. Gives whether it was there."""
         objects = self._find(bucket)
@@ -376,23 +419,6 @@ class MemoryStore:
         checksum_algorithm: str = "",
         checksum_type: str = "",
     ) -> Upload:
-    async def rename_object(
-        self,
-        bucket: str,
-        source: str,
-        target: str,
-        source_condition: Condition = always,
-        condition: Condition = always,
-    ) -> ObjectVersion:
-        """Give an object another key, in place of what is there. :raise S3Error: ``NoSuchKey``."""
-        objects = self._find(bucket)
-        found = objects.find(source)
-        source_condition(found.version)
-        condition(objects.current(target))
-        version = attrs.evolve(found.version, key=target)
-        objects.put(version, objects.take(source).blob)
-        return version
-
         """Begin a multipart upload."""
         uploads = self._find(bucket).uploads
         record = Upload(

@@ -75,7 +75,7 @@ class Racer:
         """Create, delete."""
         for _ in range(int(count)):
             for job in (
-                lambda: self.store._buckets.create(bucket, "", ""),
+                lambda: self.store._buckets.create(bucket, "", "", False, {}),
                 lambda: self.store._buckets.delete(self.store._buckets.layout(bucket)),
             ):
                 try:

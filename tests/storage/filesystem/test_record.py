@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_s3.model import COMPOSITE, FULL_OBJECT, Bucket, ObjectVersion, Part, Properties, Upload
+from twisted_s3.model import COMPOSITE, ENABLED, FULL_OBJECT, Bucket, ObjectVersion, Part, Properties, Upload
 from twisted_s3.storage.filesystem import record
 
 STAMP = record.Stamp(3, 1_700_000_000_123_456_789, 42)
@@ -53,8 +53,13 @@ class RecordTests(SynchronousTestCase):
     @given(VERSIONS)
     def test_stale(self, version: ObjectVersion) -> None:
         raw = record.dump_version(version, STAMP)
-        for stamp in (record.Stamp(4, *_rest()), record.Stamp(3, 1, 42), record.Stamp(3, STAMP.mtime_ns, 43)):
+        for stamp in (record.Stamp(4, *_rest()), record.Stamp(3, 1, 42)):
             self.assertIsNone(record.load_version(raw, "k", stamp))
+
+    def test_copied(self) -> None:
+        """The record of a copy with the same time of change is still true."""
+        raw = record.dump_version(ObjectVersion("k", 3, "e", STAMP.mtime_ns / 1e9), STAMP)
+        self.assertIsInstance(record.load_version(raw, "k", record.Stamp(3, STAMP.mtime_ns, 43)), ObjectVersion)
 
     def test_pointer(self) -> None:
         side = "0123456789abcdef" * 2
@@ -70,7 +75,13 @@ class RecordTests(SynchronousTestCase):
 
     @given(TEXT, TEXT, TIMES)
     def test_bucket(self, owner: str, region: str, created: float) -> None:
-        bucket = Bucket("name", created, owner, region)
+        for bucket in (
+            Bucket("name", created, owner, region),
+            Bucket("name", created, owner, region, ENABLED, True, {owner: bytes(range(256)), "": b""}),
+        ):
+            self._assert_comes_back(bucket)
+
+    def _assert_comes_back(self, bucket: Bucket) -> None:
         self.assertEqual(record.load_bucket(record.dump_bucket(bucket), "name"), bucket)
 
     @given(PROPERTIES, TIMES, TEXT)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
+import attrs
+
 from twisted_s3.errors import S3Error
-from twisted_s3.model import Bucket
+from twisted_s3.model import ENABLED, Bucket
 from twisted_s3.storage.filesystem.disk import IDisk, Kind
 from twisted_s3.storage.filesystem.files import Files
 from twisted_s3.storage.filesystem.layout import BUCKETS, STATE, BucketLayout
 from twisted_s3.storage.filesystem.locks import Locks
+from twisted_s3.storage.filesystem.marks import Mark, is_settled, mark
 from twisted_s3.storage.filesystem.record import dump_bucket, load_bucket
 from twisted_s3.storage.filesystem.sync import DirectorySync
 
@@ -21,6 +24,14 @@ _FOLDER_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 def is_folder_name(name: str) -> bool:
     """Whether a folder of this name can be a bucket: the part of AWS's rules that concerns characters and length."""
     return _FOLDER_NAME.fullmatch(name) is not None
+
+
+@attrs.frozen
+class _Known:
+    """A record that was read, and what its file looked like."""
+
+    mark: Mark
+    bucket: Bucket
 
 
 class Buckets:
@@ -45,6 +56,7 @@ class Buckets:
         self._locks = locks
         self._is_bucket_name = is_bucket_name
         self._now = now
+        self._known: dict[str, _Known] = {}
 
     def layout(self, name: str) -> BucketLayout:
         """Where a bucket's things lie, whether it exists or not.
@@ -68,9 +80,7 @@ class Buckets:
             raise _missing(bucket.name) from None
         if folder.kind is not Kind.DIRECTORY:
             raise _missing(bucket.name)
-        raw = self._files.load(bucket.record)
-        known = None if raw is None else load_bucket(raw, bucket.name)
-        return known or Bucket(bucket.name, created=min(folder.mtime_ns, folder.ctime_ns) / 1e9)
+        return self._recorded(bucket) or Bucket(bucket.name, created=min(folder.mtime_ns, folder.ctime_ns) / 1e9)
 
     def list(self) -> Sequence[Bucket]:
         """All buckets, by name."""
@@ -82,25 +92,40 @@ class Buckets:
                     found.append(self.get(BucketLayout(name)))
         return found
 
-    def create(self, name: str, owner: str, region: str) -> Bucket:
+    def create(
+        self, name: str, owner: str, region: str, object_lock: bool, configurations: Mapping[str, bytes]
+    ) -> Bucket:
         """Make a bucket. :raise S3Error: ``BucketAlreadyExists``; ``InvalidBucketName``."""
         if not self._is_name(name):
             raise S3Error("InvalidBucketName", elements={"BucketName": name})
         bucket = BucketLayout(name)
-        record = Bucket(name, self._now(), owner, region)
+        versioning = ENABLED if object_lock else ""
+        record = Bucket(name, self._now(), owner, region, versioning, object_lock, dict(configurations))
         with self._locks.bucket(name, exclusive=True):
             if self._exists(bucket):
                 raise S3Error("BucketAlreadyExists", elements={"BucketName": name})
             # What a bucket whose folder was removed by hand has left must not show up in the new one.
             with suppress(FileNotFoundError):
                 self._files.remove_tree(bucket.state)
-            self._files.save(dump_bucket(record), bucket.record, replace=True, top=BUCKETS)
+            self._save(bucket, record)
             try:
                 self._disk.mkdir(bucket.folder)
             except FileExistsError:
                 raise S3Error("BucketAlreadyExists", elements={"BucketName": name}) from None
             self._directories.sync(b"")
         return record
+
+    def change(self, bucket: BucketLayout, change: Callable[[Bucket], Bucket]) -> Bucket:
+        """Replace what is recorded about a bucket durably, in one step, while nobody commits anything to it.
+
+        :raise S3Error: ``NoSuchBucket``, or from ``change``.
+        """
+        with self._locks.bucket(bucket.name, exclusive=True):
+            before = self.get(bucket)
+            after = change(before)
+            if after != before:
+                self._save(bucket, after)
+            return after
 
     def delete(self, bucket: BucketLayout) -> None:
         """Remove a bucket that holds no objects, with its uploads.
@@ -136,6 +161,27 @@ class Buckets:
                     if not self._exists(bucket):
                         with suppress(FileNotFoundError):
                             self._files.remove_tree(bucket.state)
+
+    def _save(self, bucket: BucketLayout, record: Bucket) -> None:
+        self._files.save(dump_bucket(record), bucket.record, replace=True, top=BUCKETS)
+
+    def _recorded(self, bucket: BucketLayout) -> Bucket | None:
+        """The record of a bucket: the one read before, if its file is still the same."""
+        try:
+            found = self._disk.stat(bucket.record)
+        except (FileNotFoundError, NotADirectoryError):
+            self._known.pop(bucket.name, None)
+            return None
+        known = self._known.get(bucket.name)
+        if known is not None and known.mark == mark(found):
+            return known.bucket
+        # The stat comes first: a record that is replaced meanwhile is then read again, not taken for the old one.
+        now = int(self._now() * 1e9)
+        raw = self._files.load(bucket.record)
+        read = None if raw is None else load_bucket(raw, bucket.name)
+        if read is not None and is_settled(found, now):
+            self._known[bucket.name] = _Known(mark(found), read)
+        return read
 
     def _is_name(self, name: str) -> bool:
         return name.encode("utf-8", "replace") != STATE and "/" not in name and self._is_bucket_name(name)

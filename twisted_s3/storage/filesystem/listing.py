@@ -20,16 +20,10 @@ from twisted.internet.interfaces import IReactorTime
 
 from twisted_s3.interfaces import KeyWalk
 from twisted_s3.storage.filesystem.disk import IDisk, Kind, Stat
+from twisted_s3.storage.filesystem.marks import Mark, is_settled, mark
 
 #: How many names are kept unless told otherwise; a name takes about 80 bytes.
 DEFAULT_NAMES_LIMIT = 2_000_000
-
-#: A directory that changed so many nanoseconds before it was read may change again without a new time: kernels
-#: stamp with the time of the last timer tick, 10 ms or less apart.
-_SETTLE_NS = 20_000_000
-
-#: The same for filesystems that keep whole seconds, or pairs of them.
-_COARSE_SETTLE_NS = 2_020_000_000
 
 _GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG))
 
@@ -57,7 +51,7 @@ class KeyTree(Protocol):
 class _Snapshot:
     """The sorted names of a directory, and what told it apart before it was read."""
 
-    mark: tuple[int, int, int]
+    mark: Mark
     names: Sequence[str]
 
     @property
@@ -111,7 +105,7 @@ class DirectorySnapshots:
             return ()
         with self._guard:
             snapshot = self._kept.get(path)
-            if snapshot is None or snapshot.mark != _mark(found):
+            if snapshot is None or snapshot.mark != mark(found):
                 return None
             self._kept.move_to_end(path)
             return snapshot.names
@@ -129,8 +123,8 @@ class DirectorySnapshots:
             if error.errno in _GONE:
                 return ()
             raise
-        if _is_settled(found, now):
-            self._keep(path, _Snapshot(_mark(found), names))
+        if is_settled(found, now):
+            self._keep(path, _Snapshot(mark(found), names))
         return names
 
     def _stat(self, path: bytes) -> Stat | None:
@@ -220,16 +214,3 @@ def _sorted_names(entries: Iterable[tuple[bytes, Kind]]) -> Sequence[str]:
         names.append(name if kind is Kind.FILE else name + "/")
     names.sort()
     return names
-
-
-def _mark(found: Stat) -> tuple[int, int, int]:
-    return found.inode, found.mtime_ns, found.ctime_ns
-
-
-def _is_settled(found: Stat, now_ns: int) -> bool:
-    """Whether any change after ``now_ns`` will show in the directory's times.
-
-    The time of change decides, for nobody can set it; the other may lie in the future, as an archive had it.
-    """
-    coarse = found.ctime_ns % 1_000_000_000 == 0
-    return now_ns - found.ctime_ns > (_COARSE_SETTLE_NS if coarse else _SETTLE_NS)

@@ -68,9 +68,13 @@ class Metadata:
         found = None if raw is None else load_version(raw, key, stamp)
         if not isinstance(found, str):
             return found
-        raw = self._files.load(_side_path(found))
-        if raw is None:
+        beside = self._files.load(_side_path(found))
+        if beside is None:
+            # The attribute came with a copy, and the original is gone.
+            if load_pointer(raw or b"", stat.inode) is None:
+                return None
             raise SideFileGone
+        raw = beside
         found = load_version(raw, key, stamp)
         return found if isinstance(found, ObjectVersion) else None
 

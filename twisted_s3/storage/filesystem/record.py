@@ -23,7 +23,10 @@ _SIDE = re.compile("[0-9a-f]{32}")
 
 @attrs.frozen
 class Stamp:
-    """What an inode looked like when its record was made. When it looks different, the record is stale."""
+    """What a file looked like when its record was made. When it looks different, the record is stale.
+
+    The inode is not part of that: a copy that keeps the time of change and the attributes keeps the record, too.
+    """
 
     size: int
     mtime_ns: int
@@ -85,7 +88,7 @@ def load_version(raw: bytes, key: str, stamp: Stamp) -> ObjectVersion | str | No
     """Read a record: the version, or the side file it points to; None when it is stale or no record."""
     try:
         document = _load(raw)
-        if document["s"] != [stamp.size, stamp.mtime_ns, stamp.inode]:
+        if document["s"][:2] != [stamp.size, stamp.mtime_ns]:
             return None
         if "side" in document:
             return _side_of(document)
@@ -126,14 +129,34 @@ def _side_of(document: Mapping[str, Any]) -> str:
 
 def dump_bucket(bucket: Bucket) -> bytes:
     """The record of a bucket, without its name."""
-    return _dump({"v": _FORM, "created": bucket.created, "owner": bucket.owner, "region": bucket.region})
+    documents = {name: raw.decode("utf-8", "surrogateescape") for name, raw in bucket.configurations.items()}
+    return _dump(
+        {
+            "v": _FORM,
+            "created": bucket.created,
+            "owner": bucket.owner,
+            "region": bucket.region,
+            "versioning": bucket.versioning,
+            "lock": bucket.object_lock,
+            "configurations": documents,
+        }
+    )
 
 
 def load_bucket(raw: bytes, name: str) -> Bucket | None:
     """Read the record of a bucket; None when it is none."""
     try:
         document = _load(raw)
-        return Bucket(name, float(document["created"]), document.get("owner", ""), document.get("region", ""))
+        documents = document.get("configurations", {})
+        return Bucket(
+            name=name,
+            created=float(document["created"]),
+            owner=document.get("owner", ""),
+            region=document.get("region", ""),
+            versioning=document.get("versioning", ""),
+            object_lock=bool(document.get("lock")),
+            configurations={name: text.encode("utf-8", "surrogateescape") for name, text in documents.items()},
+        )
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
 

@@ -114,14 +114,37 @@ class FilesystemStore:
         """All buckets, by name."""
         return await self._run(self._buckets.list)
 
-    async def create_bucket(self, name: str, owner: str, region: str) -> Bucket:
+    async def create_bucket(
+        self,
+        name: str,
+        owner: str,
+        region: str,
+        object_lock: bool = False,
+        configurations: Mapping[str, bytes] | None = None,
+    ) -> Bucket:
         """Make a bucket. :raise S3Error: ``BucketAlreadyExists``."""
-        return await self._run(self._buckets.create, name, owner, region)
+        return await self._run(self._buckets.create, name, owner, region, object_lock, configurations or {})
 
     async def get_bucket(self, name: str) -> Bucket:
         """:raise S3Error: ``NoSuchBucket``."""
         with disk_failures():
             return self._buckets.get(self._buckets.layout(name))
+
+    async def change_bucket(self, name: str, change: Callable[[Bucket], Bucket]) -> Bucket:
+        """Replace what is recorded about a bucket in one step. :raise S3Error: ``NoSuchBucket``."""
+        return await self._run(self._buckets.change, self._buckets.layout(name), change)
+
+    async def get_configuration(self, bucket: str, name: str) -> bytes | None:
+        """A configuration document, None when there is none. :raise S3Error: ``NoSuchBucket``."""
+        return (await self.get_bucket(bucket)).configurations.get(name)
+
+    async def put_configuration(self, bucket: str, name: str, document: bytes) -> None:
+        """Set a configuration document. :raise S3Error: ``NoSuchBucket``."""
+        await self.change_bucket(bucket, lambda known: known.with_configuration(name, document))
+
+    async def delete_configuration(self, bucket: str, name: str) -> None:
+        """Remove a configuration document, if there is one. :raise S3Error: ``NoSuchBucket``."""
+        await self.change_bucket(bucket, lambda known: known.with_configuration(name, None))
 
     async def delete_bucket(self, name: str) -> None:
         """:raise S3Error: ``BucketNotEmpty``."""
@@ -165,6 +188,18 @@ class FilesystemStore:
         """Replace the properties of the current version in one step; its bytes and Last-Modified stay."""
         return await self._run(self._objects.change, self._buckets.layout(bucket), key, change)
 
+    async def rename_object(
+        self,
+        bucket: str,
+        source: str,
+        target: str,
+        source_condition: Condition = always,
+        condition: Condition = always,
+    ) -> ObjectVersion:
+        """Give an object another key in one commit, in place of what is there. :raise S3Error: ``NoSuchKey``."""
+        layout = self._buckets.layout(bucket)
+        return await self._run(self._renaming.rename, layout, source, target, source_condition, condition)
+
     async def delete_object(self, bucket: str, key: str, condition: Condition = always) -> bool:
         """Remove the key. Gives whether it was there."""
         return await self._run(self._objects.delete, self._buckets.layout(bucket), key, condition)
@@ -190,18 +225,6 @@ class FilesystemStore:
         return await self._run(create)
 
     async def get_upload(self, bucket: str, key: str, upload_id: str) -> Upload:
-    async def rename_object(
-        self,
-        bucket: str,
-        source: str,
-        target: str,
-        source_condition: Condition = always,
-        condition: Condition = always,
-    ) -> ObjectVersion:
-        """Give an object another key in one commit, in place of what is there. :raise S3Error: ``NoSuchKey``."""
-        layout = self._buckets.layout(bucket)
-        return await self._run(self._renaming.rename, layout, source, target, source_condition, condition)
-
         """:raise S3Error: ``NoSuchUpload``."""
         return await self._run(self._uploads.get, self._buckets.layout(bucket), key, upload_id)
 
