@@ -21,7 +21,7 @@ def checksum(algorithm: str, data: bytes = BODY) -> str:
 
 
 class Checksums(OperationTestCase):
-    """The five algorithms: boto3 sends them in headers over HTTP, in trailers over HTTPS."""
+    """All algorithms: boto3 sends them in headers over HTTP, in trailers over HTTPS."""
 
     @served()
     def test_algorithms(self, server: Server) -> None:
@@ -30,7 +30,7 @@ class Checksums(OperationTestCase):
         client.create_bucket(Bucket=BUCKET)
         for algorithm in checksums.ALGORITHMS:
             member, value = f"Checksum{algorithm}", checksum(algorithm)
-            ways: list[dict[str, Any]] = [{"ChecksumAlgorithm": algorithm}, {member: value}]
+            ways = [computed_by_client(algorithm, BODY), {member: value}]
             for said in ways:
                 put = client.put_object(Bucket=BUCKET, Key=algorithm, Body=BODY, **said)
                 self.assertEqual((put[member], put["ChecksumType"]), (value, "FULL_OBJECT"), said)
@@ -99,7 +99,7 @@ class Checksums(OperationTestCase):
             place["UploadId"] = made["UploadId"]
             claims = []
             for number, part in enumerate(PARTS, 1):
-                sent = client.upload_part(**place, PartNumber=number, Body=part, ChecksumAlgorithm=algorithm)
+                sent = client.upload_part(**place, PartNumber=number, Body=part, **computed_by_client(algorithm, part))
                 self.assertEqual(sent[member], values[number - 1])
                 claims.append({"PartNumber": number, "ETag": sent["ETag"], member: sent[member]})
             put = {**place, "PartNumber": 1, "Body": PARTS[0]}
@@ -111,17 +111,29 @@ class Checksums(OperationTestCase):
             complete = {**place, "MultipartUpload": {"Parts": claims}}
             swapped = {"Parts": [{**claims[0], member: values[1]}, claims[1]]}
             call = client.complete_multipart_upload
+            if kind == "COMPOSITE":
+                bare = {"Parts": [claims[0], {"PartNumber": 2, "ETag": claims[1]["ETag"]}]}
+                missing = self.refused("InvalidRequest", 400, call, **{**complete, "MultipartUpload": bare})
+                self.assertIn("missing for part 2", missing["Error"]["Message"])
+            wrong_kind = "COMPOSITE" if kind == "FULL_OBJECT" else "FULL_OBJECT"
+            self.refused("InvalidRequest", 400, call, **complete, ChecksumType=wrong_kind)
             self.refused("InvalidPart", 400, call, **{**complete, "MultipartUpload": swapped})
             self.refused("BadDigest", 400, call, **complete, **{member: values[0]})
             self.refused("InvalidRequest", 400, call, **complete, **{f"Checksum{other}": checksum(other)})
             self.refused("404", 404, client.head_object, Bucket=BUCKET, Key=algorithm)
-            done = call(**complete, **{member: expected})
+            done = call(**complete, **{member: expected}, ChecksumType=kind, MpuObjectSize=len(whole))
             self.assertEqual((done[member], done["ChecksumType"]), (expected, kind))
             head = client.head_object(Bucket=BUCKET, Key=algorithm, ChecksumMode="ENABLED")
             self.assertEqual((head[member], head["ChecksumType"]), (expected, kind))
             self.assertEqual(self.body(client, algorithm), whole)
             read = {"Bucket": BUCKET, "Key": algorithm, "PartNumber": 2, "ChecksumMode": "ENABLED"}
-            self.assertEqual(client.head_object(**read)[member], values[1])
+            second = client.head_object(**read)
+            self.assertEqual((second[member], second["ChecksumType"]), (values[1], kind))
+            entry = client.list_objects_v2(Bucket=BUCKET, Prefix=algorithm, MaxKeys=1)["Contents"][0]
+            self.assertEqual((entry["ChecksumAlgorithm"], entry["ChecksumType"]), ([algorithm], kind))
+            copied = client.copy_object(Bucket=BUCKET, Key="copy", CopySource=f"{BUCKET}/{algorithm}")
+            result = copied["CopyObjectResult"]
+            self.assertEqual((result[member], result["ChecksumType"]), (checksum(algorithm, whole), "FULL_OBJECT"))
 
     @served(object_limits=ObjectLimits(part=10))
     def test_bare_parts(self, server: Server) -> None:
@@ -139,6 +151,11 @@ class Checksums(OperationTestCase):
         parts = [{"PartNumber": number, "ETag": part["ETag"]} for number, part in ((1, first), (2, second))]
         done = client.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})
         self.assertEqual(done["ChecksumCRC32C"], checksum("CRC32C", b"".join(PARTS)))
+
+
+def computed_by_client(algorithm: str, data: bytes) -> dict[str, Any]:
+    """What makes boto3 send a checksum: the one that it does not compute itself is given to it."""
+    return {"ChecksumMD5": checksum("MD5", data)} if algorithm == "MD5" else {"ChecksumAlgorithm": algorithm}
 
 
 def send_trailer(server: Server, value: str) -> tuple[int, str]:

@@ -27,9 +27,17 @@ class ChecksumTests(SynchronousTestCase):
             "CRC32C": "e3069283",
             "CRC64NVME": "ae8b14860a799888",
             "SHA1": hashlib.sha1(b"123456789").hexdigest(),
+            "MD5": hashlib.md5(b"123456789").hexdigest(),
             "SHA256": hashlib.sha256(b"123456789").hexdigest(),
+            "SHA512": hashlib.sha512(b"123456789").hexdigest(),
+            "XXHASH64": "8cb841db40e6ae83",
         }
-        self.assertEqual({name: b64decode(value_of(name, b"123456789")).hex() for name in checksums.ALGORITHMS}, known)
+        found = {name: b64decode(value_of(name, b"123456789")).hex() for name in checksums.ALGORITHMS}
+        self.assertEqual({name: found[name] for name in known}, known)
+        # What the specification of xxHash gives for no bytes.
+        empty = {"XXHASH3": "2d06800538d394c2", "XXHASH128": "99aa06d3014798d86001c324468d497f"}
+        self.assertEqual({name: b64decode(value_of(name, b"")).hex() for name in empty}, empty)
+        self.assertEqual({*known, *empty}, {*checksums.ALGORITHMS})
 
     def test_immutable(self) -> None:
         with self.assertRaises(TypeError):

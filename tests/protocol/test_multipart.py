@@ -15,7 +15,8 @@ from twisted_s3.model import COMPOSITE, FULL_OBJECT, Part
 from twisted_s3.protocol import checksums
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.multipart import (
-    check_object_checksum,
+    check_object_claims,
+    check_part_claims,
     check_part_algorithm,
     chosen_parts,
     declared_checksum,
@@ -80,7 +81,8 @@ class Declared(SynchronousTestCase):
             ("CRC32C", COMPOSITE, {COMPOSITE, FULL_OBJECT}),
             ("CRC64NVME", FULL_OBJECT, {FULL_OBJECT}),
             ("SHA1", COMPOSITE, {COMPOSITE}),
-            ("SHA256", COMPOSITE, {COMPOSITE}),
+            *((name, COMPOSITE, {COMPOSITE}) for name in ("SHA256", "SHA512", "MD5")),
+            *((name, COMPOSITE, {COMPOSITE}) for name in ("XXHASH64", "XXHASH3", "XXHASH128")),
         ):
             self.assertEqual(declared_checksum(head(x_amz_checksum_algorithm=algorithm.lower())), (algorithm, unasked))
             for kind in (COMPOSITE, FULL_OBJECT, "OTHER"):
@@ -114,21 +116,52 @@ class PartAlgorithms(SynchronousTestCase):
 
 
 class ObjectChecksums(SynchronousTestCase):
-    """The checksum of the object in the head of CompleteMultipartUpload."""
+    """What the head of CompleteMultipartUpload claims of the object."""
+
+    def check(self, **headers: str) -> None:
+        """Hold headers against an object of two parts and 30 bytes."""
+        parts = [part(1, b"a" * 10), part(2, b"b" * 20)]
+        check_object_claims(head(**headers), parts, "CRC32", COMPOSITE, "AAAAAA==-2")
 
     def test_compared(self) -> None:
-        """With that of the object; the number of parts may be left out."""
-        computed = {"CRC32": "AAAAAA==-2"}
+        """With what the object comes to; the number of parts may be left out."""
         for value in ("AAAAAA==-2", "AAAAAA=="):
-            check_object_checksum(head(x_amz_checksum_crc32=value), computed)
-        check_object_checksum(head(x_amz_checksum_type="COMPOSITE"), computed)
-        for headers, code in (
-            ({"x_amz_checksum_crc32": "AAAAAA==-3"}, "BadDigest"),
-            ({"x_amz_checksum_crc32": ""}, "BadDigest"),
-            ({"x_amz_checksum_sha1": "x"}, "InvalidRequest"),
+            self.check(x_amz_checksum_crc32=value)
+        self.check(x_amz_checksum_type="COMPOSITE", x_amz_mp_object_size="30")
+        for headers, code, text in (
+            ({"x_amz_checksum_crc32": "AAAAAA==-3"}, "BadDigest", "The crc32 you specified did not match"),
+            ({"x_amz_checksum_crc32": "AAAAAB=="}, "BadDigest", "The crc32 you specified did not match"),
+            ({"x_amz_checksum_crc32": ""}, "InvalidRequest", "Value for x-amz-checksum-crc32 header is invalid."),
+            ({"x_amz_checksum_crc32": "AAAA-2"}, "InvalidRequest", "Value for x-amz-checksum-crc32 header is invalid."),
+            (
+                {"x_amz_checksum_sha1": "x"},
+                "InvalidRequest",
+                "expected checksum Type: crc32, actual checksum Type: sha1",
+            ),
+            ({"x_amz_checksum_type": "FULL_OBJECT"}, "InvalidRequest", "created using the COMPOSITE checksum mode."),
+            ({"x_amz_mp_object_size": "31"}, "InvalidRequest", "31 does not match what was computed: 30"),
+            ({"x_amz_mp_object_size": "-1"}, "InvalidRequest", "is less than zero: '-1'"),
+            ({"x_amz_mp_object_size": "x"}, "InvalidRequest", "header is invalid: 'x'"),
         ):
-            error = self.assertRaises(S3Error, check_object_checksum, head(**headers), computed)
+            error = self.assertRaises(S3Error, self.check, **headers)
             self.assertEqual(error.code, code)
+            self.assertIn(text, error.message)
+
+    def test_parts(self) -> None:
+        """All of a ``COMPOSITE`` upload or none; never two, never what is none."""
+        good = CompletedPart(1, "x", {"CRC32": "AAAAAA=="})
+        bare = CompletedPart(2, "x")
+        for kind, claims in ((COMPOSITE, [good, good]), (COMPOSITE, [bare, bare]), (FULL_OBJECT, [good, bare])):
+            check_part_claims(claims, "CRC32", kind)
+        check_part_claims([good, bare], "", "")
+        error = self.assertRaises(S3Error, check_part_claims, [good, bare], "CRC32", COMPOSITE)
+        self.assertEqual(error.code, "InvalidRequest")
+        self.assertIn("The upload was created using a crc32 checksum. The complete request must", error.message)
+        self.assertIn("missing for part 2", error.message)
+        for checksums_ in ({"CRC32": "x"}, {"CRC32": "AAAAAA==", "SHA1": checksum("SHA1", b"")}):
+            claims = [CompletedPart(1, "x", checksums_)]
+            error = self.assertRaises(S3Error, check_part_claims, claims, "CRC32", COMPOSITE)
+            self.assertEqual(error.code, "InvalidArgument")
 
     def test_not_of_the_document(self) -> None:
         """They are taken out of the head that the document's payload is made from."""

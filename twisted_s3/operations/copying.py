@@ -15,7 +15,7 @@ from twisted_s3.operations.headers import check_expected_owner, check_version, r
 from twisted_s3.operations.multipart import part_algorithms, upload_id
 from twisted_s3.operations.objects import check_early
 from twisted_s3.protocol import xmldocs
-from twisted_s3.protocol.checksums import ALGORITHMS
+from twisted_s3.protocol.checksums import check_supported
 from twisted_s3.protocol.conditions import check_copy_source, write_condition
 from twisted_s3.protocol.copysource import CopySource, parse_copy_source
 from twisted_s3.protocol.multipart import part_number
@@ -130,6 +130,5 @@ def _algorithms(call: Call, opened: IOpenedObject) -> tuple[str, ...]:
     asked = call.head.header("x-amz-checksum-algorithm")
     if asked is None:
         return tuple(opened.version.checksums) or ("CRC64NVME",)
-    if asked.upper() not in ALGORITHMS:
-        raise S3Error("InvalidRequest", "Checksum algorithm provided is unsupported.")
+    check_supported(asked.upper())
     return (asked.upper(),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from urllib.parse import quote
 
 import attrs
@@ -18,8 +18,9 @@ from twisted_s3.protocol.checksums import DEFAULT, header_name
 from twisted_s3.protocol.conditions import write_condition
 from twisted_s3.protocol.listing import page_size, parts_page, uploads_page, wants_url_encoding
 from twisted_s3.protocol.multipart import (
-    check_object_checksum,
+    check_object_claims,
     check_part_algorithm,
+    check_part_claims,
     chosen_parts,
     declared_checksum,
     object_checksum,
@@ -83,7 +84,8 @@ async def complete_multipart_upload(call: Call) -> Answer:
     try:
         version = await _complete(call, condition)
     except S3Error as error:
-        if error.code != "NoSuchUpload":
+        # What is there already may be what another sending of this request has just made.
+        if error.code not in ("NoSuchUpload", "PreconditionFailed"):
             raise
         version = await _earlier(call, error)
     return _completed(call, version)
@@ -96,13 +98,14 @@ async def _complete(call: Call, condition: Condition) -> ObjectVersion:
     bare = attrs.evolve(call, head=without_checksums(call.head))
     wanted = parse_complete_multipart_upload(await bare.document())
     stored = await call.store.list_parts(call.bucket_name, call.key, upload.id)
+    check_part_claims(wanted, upload.checksum_algorithm, upload.checksum_type)
     parts = chosen_parts(wanted, stored, call.services.limits.part)
     _check_total(call, parts)
-    checksums = _checksums(upload, parts)
-    check_object_checksum(call.head, checksums)
-    kind = upload.checksum_type or FULL_OBJECT
+    algorithm, kind = upload.checksum_algorithm or DEFAULT, upload.checksum_type or FULL_OBJECT
+    checksum = object_checksum(parts, algorithm, kind)
+    check_object_claims(call.head, parts, algorithm, kind, checksum)
     return await call.store.complete_upload(
-        call.bucket_name, call.key, upload.id, parts, object_etag(parts), checksums, kind, condition
+        call.bucket_name, call.key, upload.id, parts, object_etag(parts), {algorithm: checksum}, kind, condition
     )
 
 
@@ -121,17 +124,6 @@ def _check_total(call: Call, parts: Sequence[Part]) -> None:
     total, limit = sum(part.size for part in parts), call.services.limits.object
     if total > limit:
         raise S3Error("EntityTooLarge", elements={"ProposedSize": str(total), "MaxSizeAllowed": str(limit)})
-    declared = call.head.header("x-amz-mp-object-size")
-    if declared is not None and declared != str(total):
-        raise S3Error(
-            "InvalidRequest",
-            f"The provided 'x-amz-mp-object-size' header value {declared} does not match what was computed: {total}",
-        )
-
-
-def _checksums(upload: Upload, parts: Sequence[Part]) -> Mapping[str, str]:
-    algorithm = upload.checksum_algorithm or DEFAULT
-    return {algorithm: object_checksum(parts, algorithm, upload.checksum_type or FULL_OBJECT)}
 
 
 def _completed(call: Call, version: ObjectVersion) -> Answer:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import attrs
+
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition, IOpenedObject, always
 from twisted_s3.model import ByteRange, ObjectVersion
@@ -15,7 +17,6 @@ from twisted_s3.operations.headers import (
     refuse_unbuilt,
     validators,
 )
-from twisted_s3.protocol.checksums import header_name
 from twisted_s3.protocol.conditions import check_read, range_applies, write_condition
 from twisted_s3.protocol.multipart import part_number
 from twisted_s3.protocol.properties import headers_of, properties_of
@@ -121,7 +122,7 @@ def _part(call: Call, version: ObjectVersion, text: str) -> tuple[ByteRange | No
     part = version.parts[number - 1]
     headers = [("x-amz-mp-parts-count", str(len(version.parts)))]
     if described:
-        headers += [(header_name(algorithm), value) for algorithm, value in part.checksums.items()]
+        headers += checksum_headers(attrs.evolve(version, checksums=part.checksums))
     return (ByteRange(start, start + part.size) if part.size else None), headers
 
 

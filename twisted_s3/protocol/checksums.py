@@ -17,6 +17,8 @@ from typing import Protocol
 import attrs
 from awscrt import checksums as crt  # type: ignore[import-untyped]
 
+from twisted_s3.errors import S3Error
+
 #: What S3 stores when the client neither sends nor asks for a checksum.
 DEFAULT = "CRC64NVME"
 
@@ -57,6 +59,18 @@ class _Hash:
         return b64encode(self._hash.digest()).decode("ascii")
 
 
+class _XxHash:
+    def __init__(self, hash: crt.XXHash) -> None:
+        self._hash = hash
+
+    def update(self, data: bytes) -> None:
+        # It takes nothing but bytes, of which this is no copy.
+        self._hash.update(bytes(data))
+
+    def value(self) -> str:
+        return b64encode(self._hash.finalize()).decode("ascii")
+
+
 @attrs.frozen
 class Algorithm:
     """A checksum algorithm.
@@ -80,13 +94,28 @@ ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
             Algorithm("CRC32", 4, lambda: _Crc(crt.crc32, 4), crt.combine_crc32),
             Algorithm("CRC32C", 4, lambda: _Crc(crt.crc32c, 4), crt.combine_crc32c),
             Algorithm("CRC64NVME", 8, lambda: _Crc(crt.crc64nvme, 8), crt.combine_crc64nvme),
+            Algorithm("MD5", 16, lambda: _Hash("md5")),
             Algorithm("SHA1", 20, lambda: _Hash("sha1")),
             Algorithm("SHA256", 32, lambda: _Hash("sha256")),
+            Algorithm("SHA512", 64, lambda: _Hash("sha512")),
+            Algorithm("XXHASH128", 16, lambda: _XxHash(crt.XXHash.new_xxhash3_128())),
+            Algorithm("XXHASH3", 8, lambda: _XxHash(crt.XXHash.new_xxhash3_64())),
+            Algorithm("XXHASH64", 8, lambda: _XxHash(crt.XXHash.new_xxhash64())),
         )
     }
 )
 
 _BY_HEADER: Mapping[str, str] = MappingProxyType({_PREFIX + name.lower(): name for name in ALGORITHMS})
+
+
+def check_supported(algorithm: str) -> None:
+    """:raise S3Error: ``InvalidRequest`` for an algorithm that S3 does not have."""
+    if algorithm not in ALGORITHMS:
+        raise S3Error(
+            "InvalidRequest",
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
+            f"[{', '.join(ALGORITHMS)}]",
+        )
 
 
 def new(algorithm: str) -> Checksum:

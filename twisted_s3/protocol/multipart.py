@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 
 import attrs
@@ -19,7 +20,7 @@ from twisted_s3.protocol.requestdocs import CompletedPart
 MAX_PARTS = 10_000
 
 _FULL_ONLY = ("CRC64NVME",)
-_COMPOSITE_ONLY = ("SHA1", "SHA256")
+_OBJECT_SIZE = "x-amz-mp-object-size"
 
 
 def part_number(text: str | None) -> int:
@@ -47,16 +48,14 @@ def declared_checksum(head: RequestHead) -> tuple[str, str]:
                 "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
             )
         return "", ""
-    if algorithm not in checksums.ALGORITHMS:
-        raise S3Error(
-            "InvalidRequest",
-            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
-            f"[{', '.join(checksums.ALGORITHMS)}]",
-        )
+    checksums.check_supported(algorithm)
     if not kind:
         return algorithm, FULL_OBJECT if algorithm in _FULL_ONLY else COMPOSITE
-    fits = kind != (COMPOSITE if algorithm in _FULL_ONLY else FULL_OBJECT if algorithm in _COMPOSITE_ONLY else "")
-    if kind not in (COMPOSITE, FULL_OBJECT) or not fits:
+    if kind not in (COMPOSITE, FULL_OBJECT):
+        raise S3Error("InvalidRequest", "Value for x-amz-checksum-type header is invalid.")
+    # Only what can be combined out of the parts can cover the whole object.
+    fits = algorithm not in _FULL_ONLY if kind == COMPOSITE else checksums.ALGORITHMS[algorithm].combine is not None
+    if not fits:
         raise S3Error(
             "InvalidRequest",
             f"The {kind} checksum type cannot be used with the {algorithm.lower()} checksum algorithm.",
@@ -72,11 +71,7 @@ def check_part_algorithm(head: RequestHead, algorithm: str) -> None:
     names = [*head.headers, *(head.header("x-amz-trailer") or "").split(",")]
     for sent in filter(None, (checksums.algorithm_of(name.strip().lower()) for name in names)):
         if algorithm and sent != algorithm:
-            raise S3Error(
-                "InvalidRequest",
-                f"Checksum Type mismatch occurred, expected checksum Type: {algorithm.lower()}, "
-                f"actual checksum Type: {sent.lower()}",
-            )
+            raise _mismatch(algorithm, sent)
 
 
 def without_checksums(head: RequestHead) -> RequestHead:
@@ -85,21 +80,79 @@ def without_checksums(head: RequestHead) -> RequestHead:
     return attrs.evolve(head, headers=headers)
 
 
-def check_object_checksum(head: RequestHead, computed: Mapping[str, str]) -> None:
-    """Hold the checksum of the object that CompleteMultipartUpload claims against the one that was computed.
+def check_object_claims(head: RequestHead, parts: Sequence[Part], algorithm: str, kind: str, computed: str) -> None:
+    """Hold what the head of a CompleteMultipartUpload claims of the object against what it comes to.
 
-    :param computed: algorithm to base64 value, for a ``COMPOSITE`` one with the number of parts.
-    :raise S3Error: ``InvalidRequest`` for another algorithm, ``BadDigest``.
+    :param kind: ``COMPOSITE`` or ``FULL_OBJECT``, as the upload was begun.
+    :param computed: the object's checksum; for a ``COMPOSITE`` one with the number of parts.
+    :raise S3Error: ``InvalidRequest`` for another algorithm, type or size, and for what is none; ``BadDigest``.
     """
+    claimed = head.header("x-amz-checksum-type")
+    if claimed is not None and claimed.upper() != kind:
+        raise S3Error(
+            "InvalidRequest",
+            f"The upload was created using the {kind} checksum mode. "
+            "The complete request must use the same checksum mode.",
+        )
     for name in head.headers:
-        algorithm = checksums.algorithm_of(name)
-        if algorithm is None:
-            continue
-        if algorithm not in computed:
-            raise S3Error("InvalidRequest", f"The upload has no {algorithm} checksum to compare {name} with.")
-        # The number of parts may be left out.
-        if head.header(name) not in (computed[algorithm], computed[algorithm].partition("-")[0]):
-            raise S3Error("BadDigest", f"The {algorithm} you specified did not match the calculated checksum.")
+        sent = checksums.algorithm_of(name)
+        if sent is not None:
+            _check_object_checksum(sent, head.header(name) or "", algorithm, computed)
+    size = head.header(_OBJECT_SIZE)
+    if size is not None:
+        _check_object_size(size, sum(part.size for part in parts))
+
+
+def _check_object_checksum(sent: str, value: str, algorithm: str, computed: str) -> None:
+    if sent != algorithm:
+        raise _mismatch(algorithm, sent)
+    # The number of parts may be left out.
+    if not checksums.well_formed(algorithm, value.partition("-")[0]):
+        raise S3Error("InvalidRequest", f"Value for {checksums.header_name(algorithm)} header is invalid.")
+    if value not in (computed, computed.partition("-")[0]):
+        raise S3Error("BadDigest", f"The {algorithm.lower()} you specified did not match the calculated checksum.")
+
+
+def _check_object_size(claimed: str, size: int) -> None:
+    if re.fullmatch("-?[0-9]{1,18}", claimed) is None:
+        raise S3Error("InvalidRequest", f"Value for {_OBJECT_SIZE} header is invalid: '{claimed}'")
+    if int(claimed) < 0:
+        raise S3Error("InvalidRequest", f"Value for {_OBJECT_SIZE} header is less than zero: '{claimed}'")
+    if int(claimed) != size:
+        raise S3Error(
+            "InvalidRequest",
+            f"The provided '{_OBJECT_SIZE}' header value {claimed} does not match what was computed: {size}",
+        )
+
+
+def check_part_claims(wanted: Sequence[CompletedPart], algorithm: str, kind: str) -> None:
+    """Hold the form of the checksums in a CompleteMultipartUpload against how the upload was begun.
+
+    AWS wants one for each part of an upload with a ``COMPOSITE`` checksum. So do we once there is one: a client that
+    names none at all does not know of checksums, and ours were made when the parts came.
+
+    :param algorithm: "" when the upload was begun without.
+    :raise S3Error: ``InvalidRequest``, ``InvalidArgument``.
+    """
+    for claim in wanted:
+        if len(claim.checksums) > 1 or not all(map(checksums.well_formed, claim.checksums, claim.checksums.values())):
+            raise S3Error("InvalidArgument", "Invalid Base64 or multiple checksums present in request")
+    if algorithm and kind == COMPOSITE and any(claim.checksums for claim in wanted):
+        for claim in wanted:
+            if not claim.checksums:
+                raise S3Error(
+                    "InvalidRequest",
+                    f"The upload was created using a {algorithm.lower()} checksum. The complete request must include "
+                    f"the checksum for each part. It was missing for part {claim.number} in the request.",
+                )
+
+
+def _mismatch(expected: str, actual: str) -> S3Error:
+    return S3Error(
+        "InvalidRequest",
+        f"Checksum Type mismatch occurred, expected checksum Type: {expected.lower()}, "
+        f"actual checksum Type: {actual.lower()}",
+    )
 
 
 def chosen_parts(wanted: Sequence[CompletedPart], stored: Sequence[Part], least: int) -> Sequence[Part]:

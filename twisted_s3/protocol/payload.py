@@ -233,11 +233,6 @@ def _asked_for(head: RequestHead, declared: str | None) -> Iterable[str]:
         yield sdk.upper()
     asked = head.header("x-amz-checksum-algorithm")
     if asked is not None:
-        if asked.upper() not in checksums.ALGORITHMS:
-            raise S3Error(
-                "InvalidRequest",
-                "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
-                f"[{', '.join(checksums.ALGORITHMS)}]",
-            )
+        checksums.check_supported(asked.upper())
         if declared is None:
             yield asked.upper()

@@ -16,6 +16,7 @@ import attrs
 from lxml import etree
 
 from twisted_s3.errors import S3Error
+from twisted_s3.protocol.checksums import ALGORITHMS
 from twisted_s3.protocol.dates import parse_http_date
 from twisted_s3.protocol.xmldocs import NAMESPACE
 
@@ -31,19 +32,7 @@ MAX_TAGS = 10
 MAX_TAG_KEY = 128
 MAX_TAG_VALUE = 256
 
-_CHECKSUMS = (
-    "CRC32",
-    "CRC32C",
-    "CRC64NVME",
-    "MD5",
-    "SHA1",
-    "SHA256",
-    "SHA512",
-    "XXHASH128",
-    "XXHASH3",
-    "XXHASH64",
-)
-_PART_MEMBERS = frozenset({"PartNumber", "ETag", *(f"Checksum{algorithm}" for algorithm in _CHECKSUMS)})
+_PART_MEMBERS = frozenset({"PartNumber", "ETag", *(f"Checksum{algorithm}" for algorithm in ALGORITHMS)})
 _OBJECT_MEMBERS = frozenset({"Key", "VersionId", "ETag", "LastModifiedTime", "Size"})
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
