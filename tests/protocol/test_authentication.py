@@ -89,6 +89,14 @@ class VerifyTests(SynchronousTestCase):
         assert verified is not None
         self.assertEqual(dict(verified.implied), {})
 
+    def test_checksum_of_an_empty_body_in_a_presigned_url(self) -> None:
+        """It says nothing about the body to come; any other one does."""
+        for value, implied in (("AAAAAA==", {}), ("AAAAAQ==", {"x-amz-checksum-crc32": "AAAAAQ=="})):
+            query = f"x-amz-checksum-crc32={value.replace('=', '%3D')}&x-amz-sdk-checksum-algorithm=CRC32"
+            verified = check(signed("PUT", f"/bucket/key?{query}", how="v4 query"))
+            assert verified is not None
+            self.assertEqual(dict(verified.implied), {"x-amz-sdk-checksum-algorithm": "CRC32"} | implied)
+
 
 fields = st.sampled_from(
     [

@@ -13,7 +13,7 @@ import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import User
-from twisted_s3.protocol import postform, sigv2, sigv4
+from twisted_s3.protocol import checksums, postform, sigv2, sigv4
 from twisted_s3.protocol.head import RequestHead
 
 Claim = sigv4.Claim | sigv2.Claim
@@ -146,7 +146,18 @@ class Authenticator:
 
 def _implied_headers(head: RequestHead) -> Mapping[str, str]:
     found = sigv4.headers_in_query(head)
-    return {name: value for name, value in found.items() if name not in _V4_CREDENTIALS}
+    return {
+        name: value for name, value in found.items() if name not in _V4_CREDENTIALS and not _is_of_nothing(name, value)
+    }
+
+
+def _is_of_nothing(name: str, value: str) -> bool:
+    """Whether a header is the checksum of an empty body.
+
+    SDKs that compute checksums by default sign it into every presigned URL for an upload, before there is a body.
+    """
+    algorithm = checksums.algorithm_of(name)
+    return algorithm is not None and value == checksums.new(algorithm).value()
 
 
 def _token(head: RequestHead, presigned: bool) -> str | None:
