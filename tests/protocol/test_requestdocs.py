@@ -12,7 +12,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.requestdocs import (
-    MAX_DOCUMENT_SIZE,
     CompletedPart,
     DeleteEntry,
     DeleteRequest,
@@ -20,6 +19,7 @@ from twisted_s3.protocol.requestdocs import (
     parse_create_bucket,
     parse_delete,
 )
+from twisted_s3.protocol.xmlreading import MAX_DOCUMENT_SIZE
 
 NS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 PARSERS = (parse_create_bucket, parse_delete, parse_complete_multipart_upload)

@@ -1,0 +1,98 @@
+"""XML from clients, read strictly: what is not in the schema of S3 is ``MalformedXML``.
+
+Documents may leave out the namespace of S3, and may name no other. A document type declaration is refused, so there
+are no entities; nothing is ever fetched. All functions raise :class:`twisted_s3.errors.S3Error`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from lxml import etree
+
+from twisted_s3.errors import S3Error
+from twisted_s3.protocol.xmldocs import NAMESPACE
+
+#: The longest document that is read, in bytes: 1,000 keys of 1,024 characters, each written as a reference.
+MAX_DOCUMENT_SIZE = 8 * 1024 * 1024
+
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+def parse_document(body: bytes, root_name: str) -> etree._Element:
+    """Parse a whole document, whose root must be of that name."""
+    if len(body) > MAX_DOCUMENT_SIZE:
+        raise S3Error("MaxMessageLengthExceeded", elements={"MaxMessageLengthBytes": str(MAX_DOCUMENT_SIZE)})
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError, LookupError):
+        raise S3Error("MalformedXML") from None
+    if root.getroottree().docinfo.internalDTD is not None or name_of(root) != root_name:
+        raise S3Error("MalformedXML")
+    return root
+
+
+def name_of(node: etree._Element) -> str:
+    """The name of an element that is in no namespace or in that of S3; "" for any other node."""
+    tag = node.tag
+    if not isinstance(tag, str):
+        return ""
+    namespace, _, name = tag.rpartition("}")
+    return name if namespace in ("", "{" + NAMESPACE) else ""
+
+
+def children_of(node: etree._Element) -> list[etree._Element]:
+    """The elements in an element that holds nothing else."""
+    children = list(node)
+    if (node.text or "").strip() or any((child.tail or "").strip() for child in children):
+        raise S3Error("MalformedXML")
+    return children
+
+
+def members_of(node: etree._Element, allowed: Collection[str]) -> dict[str, etree._Element]:
+    """The elements in an element by name: each at most once, and only those allowed."""
+    members: dict[str, etree._Element] = {}
+    for child in children_of(node):
+        name = name_of(child)
+        if name not in allowed or name in members:
+            raise S3Error("MalformedXML")
+        members[name] = child
+    return members
+
+
+def texts_of(node: etree._Element, allowed: Collection[str]) -> dict[str, str]:
+    """The texts of the elements in an element by name, as `members_of` has them."""
+    return {name: text_of(child) for name, child in members_of(node, allowed).items()}
+
+
+def text_of(node: etree._Element) -> str:
+    """The text of an element that holds nothing else."""
+    if len(node):
+        raise S3Error("MalformedXML")
+    return node.text or ""
+
+
+def integer_of(text: str) -> int:
+    """A whole number, not negative."""
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
+        raise S3Error("MalformedXML")
+    return int(digits)
+
+
+def boolean_of(text: str) -> bool:
+    """``true`` or ``false``, in any case as AWS takes it."""
+    found = _BOOLEANS.get(text.strip().lower())
+    if found is None:
+        raise S3Error("MalformedXML")
+    return found
