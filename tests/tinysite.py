@@ -11,7 +11,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from twisted_s3.interfaces import ICredentials
-from twisted_s3.service import Composition
+from twisted_s3.serving import Composition
 from twisted_s3.settings import Settings
 from twisted_s3.storage.memory import MemoryStore
 

@@ -10,7 +10,7 @@ from twisted_s3.interfaces import ICredentials, IObjectStore
 from twisted_s3.operations.call import Services
 from twisted_s3.protocol.authentication import Authenticator
 from twisted_s3.protocol.names import is_bucket_name
-from twisted_s3.service import Composition
+from twisted_s3.serving import Composition
 from twisted_s3.settings import Settings
 from twisted_s3.storage.filesystem.store import FilesystemStore
 from twisted_s3.web.gate import Gate

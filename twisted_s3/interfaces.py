@@ -17,6 +17,7 @@ from twisted_s3.model import (
     Upload,
     User,
 )
+from twisted_s3.protocol.events import Event
 
 T = TypeVar("T")
 
@@ -250,6 +251,16 @@ class IAuthorizer(Interface):
         """Return when ``user`` (None: anonymous) may do ``action`` (``s3:GetObject`` ...).
 
         :raise S3Error: ``AccessDenied``.
+        """
+
+
+class IEventSink(Interface):
+    """Hears of what happened to objects."""
+
+    def notify(event: Event) -> Awaitable[None] | None:
+        """An object was created or removed, and that is committed. Called in the thread of the reactor.
+
+        The answer to the request waits for what this returns. Errors are logged; they undo nothing.
         """
 
 

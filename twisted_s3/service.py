@@ -1,186 +1,92 @@
-"""An S3 server as a Twisted service: a store, a site, the sockets, and the jobs around them."""
+"""An S3 server for Twisted applications: as a service with sockets of its own, and as a resource of another site."""
 
-# mypy: disable-error-code=no-untyped-call
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import attrs
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocolFactory, IReactorTime
-from twisted.logger import Logger
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from twisted_s3.interfaces import ICredentials, IObjectStore
+from twisted_s3.access import OwnerAuthorizer
+from twisted_s3.interfaces import IAuthorizer, ICredentials, IEventSink, IObjectStore
 from twisted_s3.listeners import Listeners
-from twisted_s3.reaper import Reaper
-from twisted_s3.settings import Settings
+from twisted_s3.operations.announcing import Announcer
+from twisted_s3.operations.call import ObjectLimits, Services
+from twisted_s3.protocol.authentication import Authenticator
+from twisted_s3.serving import Composition, SiteService
+from twisted_s3.web.gate import Gate
+from twisted_s3.web.limits import HTTPLimits
+from twisted_s3.web.resources import Finished, RequestIds, S3Resource
+from twisted_s3.web.site import S3Site
 
 
-class ISite(IProtocolFactory):
-    """The factory of an endpoint's connections."""
+class S3Service(SiteService):
+    """An S3 server in any Twisted application. Servers of one process share nothing.
 
-    def drain(grace: float) -> Deferred[None]:
-        """Fire when no request is running; end those that still run after ``grace`` seconds."""
+    Starting binds the endpoints at once, starts the store, and then accepts connections; ``when_ready`` tells when.
+    Stopping gives running requests time, stops the store, and leaves no delayed call, thread or descriptor behind.
 
-
-@attrs.frozen
-class Composition:
-    """The parts of one server that know of each other.
-
-    :ivar clean: removes what crashes left behind in the store; None where there is nothing of the kind.
+    :param store: where buckets and objects live; started and stopped with the service. If it has a method ``clean``,
+        that is called now and then.
+    :param credentials: who holds which key.
+    :param endpoints: strings as ``twisted.internet.endpoints.serverFromString`` takes them; none to serve only
+        `resource`, in a site of the application.
+    :param authorizer: who may do what; by default owners and administrators
+        (:class:`~twisted_s3.access.OwnerAuthorizer`).
+    :param events: told of every object that is created or removed.
+    :param region: the one that signatures must name.
+    :param domains: host names below which a label is a bucket.
+    :param allow_sigv2: whether the older signatures are accepted.
+    :param grace: seconds that running requests get when the service stops.
+    :param upload_expiry: age in seconds at which an unfinished multipart upload goes; 0 for never.
+    :param finished: called for every request at its end.
+    :param reactor: by default the global one.
+    :param clock: tells the time, and runs the periodic jobs; by default the reactor.
+    :param failed: called when the service can not start after all.
+    :ivar resource: the resource tree, for a site of the application: ``root.putChild(b"s3", service.resource)``.
     """
-
-    store: IObjectStore
-    site: ISite
-    clean: Callable[[], Awaitable[object]] | None = None
-
-
-#: Makes the parts for some settings; the last argument is the reactor. Raises OSError when the disk refuses.
-Compose = Callable[[Settings, ICredentials, Any], Composition]
-
-
-class S3Service(Service):
-    """Serves a store on sockets.
-
-    Starting binds the sockets at once (:exc:`twisted_s3.listeners.ListenError`), makes and starts the store (OSError
-    when the disk refuses at once), and then accepts connections. Stopping closes the sockets at once, lets running
-    requests finish, and then stops the store.
-
-    :param compose: makes the parts of the server, when the service starts.
-    :param clock: of the periodic jobs.
-    :param grace: seconds that running requests get to finish when the service stops.
-    :param upload_expiry: age in seconds at which an unfinished upload goes; 0 for never.
-    :param housekeeping: whether this process does the periodic jobs.
-    :param failed: called when the service can not start after all; by default that is only logged.
-    """
-
-    _log = Logger()
 
     def __init__(
         self,
-        compose: Callable[[], Composition],
-        listeners: Listeners,
-        clock: IReactorTime,
-        grace: float,
+        store: IObjectStore,
+        credentials: ICredentials,
+        endpoints: Sequence[str] = (),
+        *,
+        authorizer: IAuthorizer | None = None,
+        events: IEventSink | None = None,
+        region: str = "us-east-1",
+        domains: Sequence[str] = (),
+        allow_sigv2: bool = True,
+        http_limits: HTTPLimits | None = None,
+        object_limits: ObjectLimits | None = None,
+        grace: float = 30.0,
         upload_expiry: float = 0.0,
-        housekeeping: bool = True,
+        finished: Callable[[Finished], None] | None = None,
+        reactor: Any = None,
+        clock: IReactorTime | None = None,
         failed: Callable[[Failure], object] | None = None,
     ) -> None:
-        self._compose = compose
-        self._listeners = listeners
-        self._clock = clock
-        self._grace = grace
-        self._upload_expiry = upload_expiry
-        self._housekeeping = housekeeping
-        self._failed = failed
-        self._reaper: Reaper | None = None
-        self._composition: Composition | None = None
-        self._bound: Deferred[None] | None = None
-        self._started: Deferred[None] | None = None
-        self._waiting: list[Deferred[None]] = []
-        self._ready = False
-        self._failure: Failure | None = None
-
-    @classmethod
-    def from_settings(
-        cls,
-        settings: Settings,
-        credentials: ICredentials,
-        compose: Compose,
-        reactor: Any,
-        failed: Callable[[Failure], object] | None = None,
-        adopted: tuple[int, ...] = (),
-        housekeeping: bool = True,
-    ) -> S3Service:
-        """The service that ``settings`` describe, in this process.
-
-        :param adopted: descriptors of sockets that listen already, one for each endpoint of the settings.
-        """
-        return cls(
-            lambda: compose(settings, credentials, reactor),
-            Listeners(reactor, settings.endpoints, adopted),
-            reactor,
-            settings.shutdown_grace,
-            settings.upload_expiry,
-            housekeeping,
-            failed,
+        if reactor is None:
+            from twisted.internet import reactor
+        clock = reactor if clock is None else clock
+        limits = HTTPLimits() if http_limits is None else http_limits
+        services = Services(
+            store,
+            credentials,
+            OwnerAuthorizer() if authorizer is None else authorizer,
+            clock,
+            region,
+            ObjectLimits() if object_limits is None else object_limits,
+            announcer=None if events is None else Announcer(events, clock, region),
         )
+        gate = Gate(services, Authenticator(region, allow_sigv2))
+        ids = RequestIds()
+        self.resource = S3Resource(gate, domains, ids, limits.drain_bytes, finished)
 
-    @property
-    def listeners(self) -> Listeners:
-        """The sockets, for the addresses that they are bound to."""
-        return self._listeners
+        def composed() -> Composition:
+            # A site that has been drained serves no more, so each start has its own.
+            site = S3Site(self.resource, ids, limits, reactor)
+            return Composition(store, site, getattr(store, "clean", None))
 
-    def when_ready(self) -> Deferred[None]:
-        """Fires when connections are accepted; fails when the service can not start."""
-        waiter: Deferred[None] = Deferred()
-        if self._ready:
-            waiter.callback(None)
-        elif self._failure is not None:
-            waiter.errback(self._failure)
-        else:
-            self._waiting.append(waiter)
-        return waiter
-
-    def privilegedStartService(self) -> None:
-        """Bind the sockets.
-
-        :raise ListenError: when one can not be bound.
-        """
-        super().privilegedStartService()
-        self._bound = self._listeners.bind()
-
-    def startService(self) -> None:
-        """Start the store, then accept connections.
-
-        :raise OSError: when the disk refuses at once.
-        """
-        self._composition = self._compose()
-        super().startService()
-        self._started = Deferred.fromCoroutine(self._start(self._composition))
-        self._started.addErrback(self._fail)
-
-    async def _start(self, parts: Composition) -> None:
-        if self._bound is not None:
-            await self._bound
-        await parts.store.start()
-        if not self.running:
-            return
-        self._listeners.open(parts.site)
-        if self._housekeeping:
-            self._reaper = Reaper(parts.store, self._upload_expiry, self._clock, parts.clean)
-            self._reaper.start()
-        self._ready = True
-        waiting, self._waiting = self._waiting, []
-        for waiter in waiting:
-            waiter.callback(None)
-
-    def _fail(self, failure: Failure) -> None:
-        self._log.failure("the server can not start", failure)
-        self._failure = failure
-        waiting, self._waiting = self._waiting, []
-        for waiter in waiting:
-            waiter.errback(failure)
-        if self._failed is not None:
-            self._failed(failure)
-
-    def stopService(self) -> Deferred[None]:
-        """Refuse connections, let running requests finish, stop the store. Fires when all is done."""
-        super().stopService()
-        self._ready = False
-        return Deferred.fromCoroutine(self._stop())
-
-    async def _stop(self) -> None:
-        await self._listeners.close()
-        if self._composition is None or self._started is None:
-            return
-        try:
-            await self._started
-            if self._reaper is not None:
-                await self._reaper.stop()
-            await self._composition.site.drain(self._grace)
-        finally:
-            await self._composition.store.stop()
+        super().__init__(composed, Listeners(reactor, endpoints), clock, grace, upload_expiry, failed=failed)

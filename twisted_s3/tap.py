@@ -20,7 +20,7 @@ from twisted.python.logfile import LogFile
 from twisted_s3.credentials import UserReload, Users, UserSources, ready_to_paste
 from twisted_s3.listeners import ListenError, endpoint_check
 from twisted_s3.logformat import flushing, make_observer
-from twisted_s3.service import Compose, S3Service
+from twisted_s3.serving import Compose, SiteService
 from twisted_s3.settings import Setting, Settings, SettingsError, load, schema
 from twisted_s3.workers import Workers
 
@@ -150,7 +150,7 @@ class Daemon(MultiService):
             self._listeners = self._workers.listeners
             self._workers.setServiceParent(self)
         else:
-            server = S3Service.from_settings(settings, self._users, _named(compose), reactor, self._failed)
+            server = SiteService.from_settings(settings, self._users, _named(compose), reactor, self._failed)
             self._listeners = server.listeners
             server.setServiceParent(self)
 

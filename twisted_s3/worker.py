@@ -19,7 +19,7 @@ from zope.interface import implementer
 from twisted_s3.credentials import UserReload, Users, UserSources
 from twisted_s3.listeners import ListenError
 from twisted_s3.logformat import flushing, make_observer
-from twisted_s3.service import S3Service
+from twisted_s3.serving import SiteService
 from twisted_s3.settings import SettingsError
 from twisted_s3.workers import Greeting
 
@@ -73,7 +73,7 @@ class Worker:
         self._users = Users()
         self._reload = UserReload(self._sources, self._users)
         compose = namedAny(greeting.compose)
-        self._service = S3Service.from_settings(
+        self._service = SiteService.from_settings(
             settings,
             self._users,
             compose,

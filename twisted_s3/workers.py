@@ -41,7 +41,7 @@ class Greeting:
     """What a worker is told.
 
     :ivar sockets: descriptors, one for each endpoint of the settings.
-    :ivar compose: full name of the :data:`twisted_s3.service.Compose`.
+    :ivar compose: full name of the :data:`twisted_s3.serving.Compose`.
     :ivar housekeeping: whether this worker does the periodic jobs.
     """
 
@@ -162,7 +162,7 @@ class _Spawner:
 class Workers(Service):
     """Binds the sockets of some settings and keeps as many workers running as these say.
 
-    :param compose: full name of the :data:`twisted_s3.service.Compose` that the workers use.
+    :param compose: full name of the :data:`twisted_s3.serving.Compose` that the workers use.
     :param environ: what the workers get for their environment.
     """
 

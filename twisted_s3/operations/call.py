@@ -11,7 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IAuthorizer, IBody, ICredentials, IObjectStore, IOpenedObject, IStaged
-from twisted_s3.model import Bucket, ByteRange, User
+from twisted_s3.model import Bucket, ByteRange, ObjectVersion, User
+from twisted_s3.operations.announcing import Announcer, Origin
 from twisted_s3.protocol.authentication import Authenticator, Verified
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.payload import Payload, payload_for
@@ -50,6 +51,7 @@ class Services:
     region: str = "us-east-1"
     limits: ObjectLimits = ObjectLimits()
 
+    announcer: Announcer | None = None
 
 @attrs.frozen
 class Download:
@@ -97,6 +99,7 @@ class Call:
     bucket: Bucket | None = None
 
     @property
+    origin: Origin = attrs.field(factory=Origin)
     def store(self) -> IObjectStore:
         """The object store."""
         return self.services.store
@@ -113,6 +116,13 @@ class Call:
 
     def parameter(self, name: str) -> str | None:
         """A query parameter, None if absent."""
+    async def announce(self, event: str, key: str, version: ObjectVersion | None = None) -> None:
+        """Say that an object was created (``version``) or removed, which is committed."""
+        announcer = self.services.announcer
+        if announcer is not None:
+            owner = "" if self.bucket is None else self.bucket.owner
+            await announcer.announce(event, self.bucket_name, owner, key, version, self.owner, self.origin)
+
         return self.head.parameters.get(name)
 
     def payload(self, limit: int | None = None, algorithms: Iterable[str] = ()) -> Payload:

@@ -11,6 +11,7 @@ from twisted_s3.operations.headers import check_object_request, check_version
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import algorithm_of
 from twisted_s3.protocol.conditions import delete_condition, deletion_condition
+from twisted_s3.protocol.events import REMOVED_DELETE
 from twisted_s3.protocol.names import check_key
 from twisted_s3.protocol.requestdocs import DeleteEntry, parse_delete
 from twisted_s3.protocol.xmldocs import Deleted, DeleteFailure
@@ -24,7 +25,8 @@ _AT_A_TIME = 32
 async def delete_object(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html"""
     check_object_request(call)
-    await call.store.delete_object(call.bucket_name, call.key, delete_condition(call.head))
+    if await call.store.delete_object(call.bucket_name, call.key, delete_condition(call.head)):
+        await call.announce(REMOVED_DELETE, call.key)
     return Answer(204)
 
 
@@ -58,7 +60,8 @@ async def _delete(call: Call, entry: DeleteEntry) -> Deleted | DeleteFailure:
         check_version(entry.version_id)
         call.services.authorizer.authorize(call.user, "s3:DeleteObject", call.bucket, entry.key)
         condition = deletion_condition(entry.etag, entry.size, entry.last_modified)
-        await call.store.delete_object(call.bucket_name, entry.key, condition)
+        if await call.store.delete_object(call.bucket_name, entry.key, condition):
+            await call.announce(REMOVED_DELETE, entry.key)
     except S3Error as error:
         return DeleteFailure(entry.key, error, entry.version_id)
     except Exception:

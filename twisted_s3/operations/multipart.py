@@ -17,6 +17,7 @@ from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import DEFAULT, header_name
 from twisted_s3.protocol.conditions import write_condition
 from twisted_s3.protocol.listing import page_size, parts_page, uploads_page, wants_url_encoding
+from twisted_s3.protocol.events import CREATED_MULTIPART
 from twisted_s3.protocol.multipart import (
     check_object_claims,
     check_part_algorithm,
@@ -109,6 +110,8 @@ async def _complete(call: Call, condition: Condition) -> ObjectVersion:
     )
 
 
+    await call.announce(CREATED_MULTIPART, call.key, version)
+    return version
 async def _earlier(call: Call, missing: S3Error) -> ObjectVersion:
     """The object that the upload became. :raise S3Error: ``missing`` when it became none that is still there."""
     try:

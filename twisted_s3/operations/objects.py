@@ -19,6 +19,7 @@ from twisted_s3.operations.headers import (
 )
 from twisted_s3.protocol.conditions import check_read, range_applies, write_condition
 from twisted_s3.protocol.multipart import part_number
+from twisted_s3.protocol.events import CREATED_PUT
 from twisted_s3.protocol.properties import headers_of, properties_of
 from twisted_s3.protocol.ranges import parse_range
 
@@ -49,6 +50,7 @@ async def put_object(call: Call) -> Answer:
         version = await staged.commit(call.key, properties, condition, call.owner)
     return Answer(200, [etag_header(version.etag), *checksum_headers(version)])
 
+    await call.announce(CREATED_PUT, call.key, version)
 
 async def check_early(call: Call, condition: Condition) -> None:
     """Refuse a conditional write before its body is sent for nothing. What counts is the check at the commit."""

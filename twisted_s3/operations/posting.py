@@ -15,6 +15,7 @@ from twisted_s3.operations.headers import check_expected_owner, checksum_headers
 from twisted_s3.operations.objects import check_early
 from twisted_s3.protocol import postform
 from twisted_s3.protocol.conditions import write_condition
+from twisted_s3.protocol.events import CREATED_POST
 from twisted_s3.protocol.formdata import FormParser, boundary_of, malformed
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.payload import payload_for
@@ -61,6 +62,7 @@ async def post_object(call: Call) -> Answer:
     async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
         await _receive_file(call, parser, begun, staged, bounds)
         version = await staged.commit(call.key, properties, condition, call.owner)
+    await call.announce(CREATED_POST, call.key, version)
     return _answer(call, fields, version)
 
 

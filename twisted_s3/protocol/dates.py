@@ -54,6 +54,11 @@ def format_iso8601(time: float) -> str:
     return _ISO8601 % gmtime(whole_seconds(time))[:6]
 
 
+def format_iso8601_milliseconds(time: float) -> str:
+    """Write ``2009-10-12T17:50:30.123Z``, for what happens and is not compared."""
+    return f"{format_iso8601(time)[:-4]}{int(time % 1 * 1000):03}Z"
+
+
 def parse_http_date(text: str) -> float | None:
     """Read any of the three forms of RFC 9110; None for anything else, or for a day that does not exist.
 

@@ -11,6 +11,7 @@ import attrs
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IBody
 from twisted_s3.model import Bucket, User
+from twisted_s3.operations.announcing import Origin
 from twisted_s3.operations.call import Answer, Call, Services
 from twisted_s3.operations.dispatch import find_operation
 from twisted_s3.operations.headers import check_expected_owner
@@ -41,12 +42,16 @@ class Target:
 
 @attrs.define
 class Passage:
-    """What became known of a request on its way, for the access log."""
+    """What became known of a request on its way, for the access log.
+
+    :ivar origin: known from the start.
+    """
 
     operation: str = "-"
     bucket: str = ""
     key: str = ""
     user: User | None = None
+    origin: Origin = attrs.field(factory=Origin)
 
 
 @attrs.frozen
@@ -82,7 +87,18 @@ class Gate:
             check_expected_owner(head, bucket)
         if not operation.form:
             self.services.authorizer.authorize(user, operation.action, bucket, passage.key or None)
-        call = Call(self.services, self.authenticator, head, body, verified, user, passage.bucket, passage.key, bucket)
+        call = Call(
+            self.services,
+            self.authenticator,
+            head,
+            body,
+            verified,
+            user,
+            passage.bucket,
+            passage.key,
+            bucket,
+            passage.origin,
+        )
         try:
             return await operation.handler(call)
         finally:

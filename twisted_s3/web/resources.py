@@ -15,6 +15,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from twisted_s3.errors import S3Error
+from twisted_s3.operations.announcing import Origin
 from twisted_s3.operations.call import Answer
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.names import bucket_of_host
@@ -125,7 +126,8 @@ class S3Resource(Resource):
         request_id = self._ids.new()
         body = _body_of(request)
         head = head_of(request)
-        passage = Passage()
+        remote = getattr(request.client, "host", "") or ""
+        passage = Passage(origin=Origin(request_id, remote))
         error = ""
         try:
             try:
@@ -147,7 +149,7 @@ class S3Resource(Resource):
                     passage,
                     head,
                     request_id,
-                    getattr(request.client, "host", "") or "",
+                    remote,
                     request.code if request.startedWriting else None,
                     request.sentLength,
                     body.received,

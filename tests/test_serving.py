@@ -20,7 +20,7 @@ from tests.tinysite import Tiny, TinySite
 from twisted_s3.credentials import Users
 from twisted_s3.errors import S3Error
 from twisted_s3.listeners import ListenError, Listeners
-from twisted_s3.service import Composition, S3Service
+from twisted_s3.serving import Composition, SiteService
 from twisted_s3.storage.memory import MemoryStore
 
 LOOPBACK = "tcp:0:interface=127.0.0.1"
@@ -55,15 +55,15 @@ class ServiceTests(TestCase):
         self.agent = Agent(reactor, pool=self.pool)
         self.failures: list[Failure] = []
 
-    def service(self, *endpoints: str, store: Recorder | None = None) -> S3Service:
+    def service(self, *endpoints: str, store: Recorder | None = None) -> SiteService:
         listeners = Listeners(reactor, endpoints or (LOOPBACK,))
         parts = Composition(store or self.store, self.site)
-        service = S3Service(lambda: parts, listeners, reactor, 5.0, failed=self.failures.append)
+        service = SiteService(lambda: parts, listeners, reactor, 5.0, failed=self.failures.append)
         self.addCleanup(lambda: service.stopService() if service.running else None)
         return service
 
     @inlineCallbacks
-    def started(self, service: S3Service) -> Any:
+    def started(self, service: SiteService) -> Any:
         service.privilegedStartService()
         service.startService()
         yield service.when_ready()
