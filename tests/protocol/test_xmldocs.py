@@ -232,7 +232,7 @@ class ListObjectsTests(DocumentTestCase):
         )
         found = parse("ListObjectsV2", body)
         self.assertEqual(found["ContinuationToken"], "token")
-        self.assertNotIn("StartAfter", found)
+        self.assertEqual(found["StartAfter"], "A")
         self.assertEqual(found["Contents"][0]["Owner"], self.PERSON)
 
     def test_url_encoding(self) -> None:

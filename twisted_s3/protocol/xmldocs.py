@@ -160,7 +160,7 @@ def list_objects_v2_result(
 
     :param objects: the metadata of ``page.keys``, without those that have vanished since.
     :param owners: None unless the client asked for ``fetch-owner``.
-    :param continuation_token: the token of the request, echoed; ``start_after`` counts only without it.
+    :param continuation_token: the token of the request, echoed, as is ``start_after``, which counts only without it.
     :param next_token: the token of the next page.
     :param url: whether names are sent in URL encoding.
     """
@@ -171,7 +171,7 @@ def list_objects_v2_result(
         name("Prefix", prefix),
         optional("ContinuationToken", continuation_token),
         optional("NextContinuationToken", next_token),
-        name("StartAfter", start_after) if start_after and continuation_token is None else "",
+        name("StartAfter", start_after) if start_after else "",
         element("KeyCount", len(objects) + len(page.common_prefixes)),
         element("MaxKeys", max_keys),
         name("Delimiter", delimiter) if delimiter else "",
