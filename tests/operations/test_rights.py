@@ -78,10 +78,17 @@ class Rights(OperationTestCase):
         asks("put_object", write, **at, Body=b"bytes")
         asks("get_object", read, **at)
         asks("head_object", read, **at)
-        asks("copy_object", ("s3:PutObject", BUCKET, "to"), read, Bucket=BUCKET, Key="to", CopySource=f"{BUCKET}/k")
+        copies = [("s3:PutObject", BUCKET, "to"), read]
+        asks("copy_object", *copies, Bucket=BUCKET, Key="to", CopySource=f"{BUCKET}/k")
         asks("list_objects", ("s3:ListBucket", BUCKET, None), **there)
         asks("list_objects_v2", ("s3:ListBucket", BUCKET, None), **there)
         asks("list_object_versions", ("s3:ListBucketVersions", BUCKET, None), **there)
+        tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
+        asks("put_object_tagging", ("s3:PutObjectTagging", BUCKET, "k"), **at, Tagging=tags)
+        asks("get_object_tagging", ("s3:GetObjectTagging", BUCKET, "k"), **at)
+        tagged = [("s3:GetObjectTagging", BUCKET, "k"), ("s3:PutObjectTagging", BUCKET, "to")]
+        asks("copy_object", *copies, *tagged, Bucket=BUCKET, Key="to", CopySource=f"{BUCKET}/k")
+        asks("delete_object_tagging", ("s3:DeleteObjectTagging", BUCKET, "k"), **at)
         upload = {**at, "UploadId": asks("create_multipart_upload", write, **at)["UploadId"]}
         asks("upload_part", write, **upload, PartNumber=1, Body=b"part")
         part = asks("upload_part_copy", write, read, **upload, PartNumber=1, CopySource=f"{BUCKET}/k")
@@ -196,12 +203,16 @@ class ChecksFirst(SynchronousTestCase):
         self.check("InvalidRequest", "PUT", "/bucket/k", x_amz_checksum_crc32="x")
         self.check("InvalidStorageClass", "PUT", "/bucket/k", x_amz_storage_class="PAPER")
         self.check("MetadataTooLarge", "PUT", "/bucket/k", x_amz_meta_a="x" * 2048)
-        self.check("NotImplemented", "PUT", "/bucket/k", x_amz_tagging="a=b")
+        self.check("InvalidArgument", "PUT", "/bucket/k", x_amz_tagging="a=b&a=c")
+        self.check("InvalidTag", "PUT", "/bucket/k", x_amz_tagging="a=%7B")
         self.check("AccessDenied", "PUT", "/bucket/k", x_amz_expected_bucket_owner="somebody")
         self.check("NotImplemented", "PUT", "/bucket/k?newest")
         self.check("KeyTooLongError", "PUT", "/bucket/" + "k" * 1025)
         self.check("InvalidBucketName", "PUT", "/x")
         self.check("MaxMessageLengthExceeded", "PUT", "/other", content_length=str(1 << 30))
+        self.recorder.refused = {("s3:PutObjectTagging", BUCKET, "k")}
+        self.check("AccessDenied", "PUT", "/bucket/k", x_amz_tagging="a=b")
+        self.check("AccessDenied", "POST", "/bucket/k?uploads", x_amz_tagging="a=b")
         self.recorder.refused = {("s3:PutObject", BUCKET, "k")}
         self.check("AccessDenied", "PUT", "/bucket/k")
 

@@ -9,11 +9,12 @@ import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IOpenedObject
-from twisted_s3.model import ByteRange, Properties
+from twisted_s3.model import Bucket, ByteRange, Properties
 from twisted_s3.operations.call import Answer, Call, discarding, document
 from twisted_s3.operations.headers import check_expected_owner, check_version, refuse_unbuilt
 from twisted_s3.operations.multipart import part_algorithms, upload_id
 from twisted_s3.operations.objects import check_early
+from twisted_s3.operations.tagging import authorize_copying_tags, authorize_tagging
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import check_supported
 from twisted_s3.protocol.conditions import check_copy_source, write_condition
@@ -24,6 +25,7 @@ from twisted_s3.protocol.names import check_bucket_name, check_key
 from twisted_s3.protocol.payload import Payload
 from twisted_s3.protocol.properties import properties_of, storage_class_of
 from twisted_s3.protocol.ranges import parse_copy_source_range
+from twisted_s3.protocol.tagging import tags_of
 
 _REDIRECT = "x-amz-website-redirect-location"
 
@@ -34,11 +36,14 @@ async def copy_object(call: Call) -> Answer:
     source = parse_copy_source(call.head.header("x-amz-copy-source") or "")
     replace = _directive(call, "x-amz-metadata-directive")
     replace_tags = _directive(call, "x-amz-tagging-directive")
+    tags = tags_of(call.head) if replace_tags else {}
+    if replace_tags:
+        authorize_tagging(call)
     condition = write_condition(call.head)
     storage_class = storage_class_of(call.head)
     if (source.bucket, source.key) == (call.bucket_name, call.key) and not replace:
         _check_changes_something(call)
-    async with _opened(call, source) as opened:
+    async with _opened(call, source) as (bucket, opened):
         await check_early(call, condition)
         size = opened.version.size
         if size > call.services.limits.put:
@@ -49,7 +54,9 @@ async def copy_object(call: Call) -> Answer:
             )
         before = opened.version.properties
         properties = properties_of(call.head) if replace else _kept(call, before, storage_class)
-        properties = attrs.evolve(properties, tags={} if replace_tags else before.tags)
+        if not replace_tags and before.tags:
+            authorize_copying_tags(call, bucket, source.key)
+        properties = attrs.evolve(properties, tags=tags if replace_tags else before.tags)
         payload = Payload(_algorithms(call, opened))
         async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
             await staged.copy_from(opened, ByteRange(0, size))
@@ -64,7 +71,7 @@ async def upload_part_copy(call: Call) -> Answer:
     await call.announce(CREATED_COPY, call.key, version)
     source = parse_copy_source(call.head.header("x-amz-copy-source") or "")
     upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
-    async with _opened(call, source) as opened:
+    async with _opened(call, source) as (_, opened):
         size = opened.version.size
         span = parse_copy_source_range(call.head.header("x-amz-copy-source-range"), size) or ByteRange(0, size)
         if span.length > call.services.limits.put:
@@ -81,7 +88,7 @@ async def upload_part_copy(call: Call) -> Answer:
 
 
 @asynccontextmanager
-async def _opened(call: Call, source: CopySource) -> AsyncIterator[IOpenedObject]:
+async def _opened(call: Call, source: CopySource) -> AsyncIterator[tuple[Bucket, IOpenedObject]]:
     """The source of a copy, authorised as if it were read, its conditions held."""
     check_bucket_name(source.bucket)
     check_key(source.key)
@@ -92,7 +99,7 @@ async def _opened(call: Call, source: CopySource) -> AsyncIterator[IOpenedObject
     opened = await call.store.open_object(source.bucket, source.key)
     try:
         check_copy_source(call.head, opened.version, call.services.clock.seconds())
-        yield opened
+        yield bucket, opened
     finally:
         opened.close()
 

@@ -17,7 +17,6 @@ _UNBUILT = (
     "x-amz-copy-source-server-side-encryption",
     "x-amz-object-lock-",
     "x-amz-bucket-object-lock-enabled",
-    "x-amz-tagging",
     "x-amz-write-offset-bytes",
 )
 
@@ -37,7 +36,7 @@ def refuse_unbuilt(head: RequestHead) -> None:
             {"ArgumentName": "versionId", "ArgumentValue": head.parameters["versionId"]},
         )
     for name in head.headers:
-        if name.startswith(_UNBUILT) and name != "x-amz-tagging-directive" and head.header(name) != "false":
+        if name.startswith(_UNBUILT) and head.header(name) != "false":
             raise S3Error("NotImplemented", elements={"Header": name})
         if name.startswith("x-amz-grant-") or (name == "x-amz-acl" and head.header(name) not in _HARMLESS_ACLS):
             raise S3Error("AccessControlListNotSupported")

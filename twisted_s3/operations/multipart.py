@@ -13,6 +13,7 @@ from twisted_s3.model import FULL_OBJECT, ObjectVersion, Part, Upload
 from twisted_s3.operations.call import Answer, Call, discarding, document
 from twisted_s3.operations.headers import etag_header, refuse_unbuilt
 from twisted_s3.operations.objects import check_early
+from twisted_s3.operations.tagging import authorize_tagging
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import DEFAULT, header_name
 from twisted_s3.protocol.conditions import write_condition
@@ -36,6 +37,7 @@ from twisted_s3.protocol.requestdocs import parse_complete_multipart_upload
 async def create_multipart_upload(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html"""
     refuse_unbuilt(call.head)
+    authorize_tagging(call)
     properties = properties_of(call.head)
     algorithm, kind = declared_checksum(call.head)
     upload = await call.store.create_upload(call.bucket_name, call.key, properties, call.owner, algorithm, kind)

@@ -17,6 +17,7 @@ from twisted_s3.operations.headers import (
     refuse_unbuilt,
     validators,
 )
+from twisted_s3.operations.tagging import authorize_tagging, tagging_count
 from twisted_s3.protocol.conditions import check_read, range_applies, write_condition
 from twisted_s3.protocol.multipart import part_number
 from twisted_s3.protocol.events import CREATED_PUT
@@ -38,6 +39,7 @@ async def put_object(call: Call) -> Answer:
     if call.parameter("partNumber") is not None:
         raise S3Error("InvalidArgument", "This operation does not accept a part number without an upload id.")
     refuse_unbuilt(call.head)
+    authorize_tagging(call)
     properties = properties_of(call.head)
     condition = write_condition(call.head)
     limit = call.services.limits.put
@@ -91,7 +93,7 @@ def _read(call: Call, version: ObjectVersion, opened: IOpenedObject | None) -> A
         span = ByteRange(0, version.size)
     else:
         extra = [*extra, ("Content-Range", f"bytes {span.start}-{span.stop - 1}/{version.size}")]
-    headers = [*validators(version), *_described(call, version), *extra]
+    headers = [*validators(version), *_described(call, version), *tagging_count(call, version), *extra]
     if whole and call.head.header("x-amz-checksum-mode") == "ENABLED":
         headers += checksum_headers(version)
     headers.append(("Content-Length", str(span.length)))

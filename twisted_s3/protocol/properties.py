@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Properties
 from twisted_s3.protocol.head import RequestHead
+from twisted_s3.protocol.tagging import tags_of
 
 #: Bytes of names and values of all ``x-amz-meta-*`` headers together.
 METADATA_LIMIT = 2048
@@ -86,7 +87,7 @@ def header_of(value: str) -> str:
 def properties_of(head: RequestHead) -> Properties:
     """What the headers of a request say about the object that it makes.
 
-    :raise S3Error: ``MetadataTooLarge``, ``InvalidStorageClass``.
+    :raise S3Error: ``MetadataTooLarge``, ``InvalidStorageClass``, and what :func:`tags_of` raises.
     """
     headers = {}
     for name in _STORED:
@@ -102,7 +103,7 @@ def properties_of(head: RequestHead) -> Properties:
     size = sum(len(name) + len(value.encode("utf-8", "surrogatepass")) for name, value in user.items())
     if size > METADATA_LIMIT:
         raise S3Error("MetadataTooLarge", elements={"Size": str(size), "MaxSizeAllowed": str(METADATA_LIMIT)})
-    return Properties(headers=headers, user=user, storage_class=storage_class_of(head))
+    return Properties(headers=headers, user=user, tags=tags_of(head), storage_class=storage_class_of(head))
 
 
 def storage_class_of(head: RequestHead) -> str:

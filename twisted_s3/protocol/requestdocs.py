@@ -15,6 +15,7 @@ from lxml import etree
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.checksums import ALGORITHMS
 from twisted_s3.protocol.dates import parse_http_date
+from twisted_s3.protocol.tagging import MAX_TAGS, checked_tags
 from twisted_s3.protocol.xmlreading import (
     boolean_of,
     children_of,
@@ -29,11 +30,6 @@ from twisted_s3.protocol.xmlreading import (
 #: How many keys a DeleteObjects may name, and how many parts a CompleteMultipartUpload.
 MAX_DELETIONS = 1000
 MAX_PARTS = 10_000
-
-#: How many tags an object may have, and how many characters a tag's key and value.
-MAX_TAGS = 10
-MAX_TAG_KEY = 128
-MAX_TAG_VALUE = 256
 
 _PART_MEMBERS = frozenset({"PartNumber", "ETag", *(f"Checksum{algorithm}" for algorithm in ALGORITHMS)})
 _OBJECT_MEMBERS = frozenset({"Key", "VersionId", "ETag", "LastModifiedTime", "Size"})
@@ -138,22 +134,13 @@ def parse_tagging(body: bytes, limit: int = MAX_TAGS) -> Mapping[str, str]:
     members = members_of(parse_document(body, "Tagging"), {"TagSet"})
     if "TagSet" not in members:
         raise S3Error("MalformedXML")
-    tags: dict[str, str] = {}
+    tags: list[tuple[str, str]] = []
     for child in children_of(members["TagSet"]):
         texts = texts_of(child, {"Key", "Value"})
         if name_of(child) != "Tag" or len(texts) != 2:
             raise S3Error("MalformedXML")
-        key, value = texts["Key"], texts["Value"]
-        if not 0 < len(key) <= MAX_TAG_KEY:
-            raise S3Error("InvalidTag", "The TagKey you have provided is invalid", {"TagKey": key})
-        if len(value) > MAX_TAG_VALUE:
-            raise S3Error("InvalidTag", "The TagValue you have provided is invalid", {"TagKey": key, "TagValue": value})
-        if key in tags:
-            raise S3Error("InvalidTag", "Cannot provide multiple Tags with the same key", {"TagKey": key})
-        tags[key] = value
-    if len(tags) > limit:
-        raise S3Error("BadRequest", f"Object tags cannot be greater than {limit}")
-    return tags
+        tags.append((texts["Key"], texts["Value"]))
+    return checked_tags(tags, limit)
 
 
 def _delete_entry(node: etree._Element) -> DeleteEntry:
