@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,10 +104,43 @@ class Rights(OperationTestCase):
         each = [("s3:DeleteObject", BUCKET, key) for key in (None, "a", "b")]
         asks("delete_objects", *each, **there, Delete=keys)
         client.delete_object(Bucket=BUCKET, Key="to")
+        asked |= self.configurations(client)
         asks("delete_bucket", ("s3:DeleteBucket", BUCKET, None), **there)
         built = {op.name for op in OPERATIONS if op.handler is not None}
         modelled = set(client.meta.method_to_api_mapping.values())
         self.assertEqual(asked, built & modelled)
+
+    def configurations(self, client: Any) -> set[str]:
+        """Ask for what a bucket is told, and by whom; give the names of the operations."""
+        policy = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{BUCKET}"}
+        documents = {
+            "bucket_policy": {"Policy": json.dumps({"Statement": policy})},
+            "bucket_ownership_controls": {"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}},
+            "public_access_block": {"PublicAccessBlockConfiguration": {"BlockPublicAcls": True}},
+            "bucket_tagging": {"Tagging": {"TagSet": [{"Key": "a", "Value": "b"}]}},
+        }
+        rights = {
+            "public_access_block": "BucketPublicAccessBlock",
+            "delete_bucket_ownership_controls": "PutBucketOwnershipControls",
+            "delete_public_access_block": "PutBucketPublicAccessBlock",
+            "delete_bucket_tagging": "PutBucketTagging",
+        }
+        names = set()
+        for kind, document in documents.items():
+            for verb, parameters in (("put", document), ("get", {}), ("delete", {})):
+                operation = f"{verb}_{kind}"
+                names.add(client.meta.method_to_api_mapping[operation])
+                noun = rights.get(kind, "".join(word.capitalize() for word in kind.split("_")))
+                self.recorder.asked.clear()
+                getattr(client, operation)(Bucket=BUCKET, **parameters)
+                action = rights.get(operation, f"{verb.capitalize()}{noun}")
+                self.assertEqual(self.recorder.asked, [(f"s3:{action}", BUCKET, None)], operation)
+                if operation == "put_bucket_policy":
+                    self.recorder.asked.clear()
+                    client.get_bucket_policy_status(Bucket=BUCKET)
+                    self.assertEqual(self.recorder.asked, [("s3:GetBucketPolicyStatus", BUCKET, None)])
+                    names.add("GetBucketPolicyStatus")
+        return names
 
     @served()
     def test_refused(self, server: Server) -> None:

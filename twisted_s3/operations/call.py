@@ -13,6 +13,7 @@ from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IAuthorizer, IBody, ICredentials, IObjectStore, IOpenedObject, IStaged
 from twisted_s3.model import Bucket, ByteRange, ObjectVersion, User
 from twisted_s3.operations.announcing import Announcer, Origin
+from twisted_s3.protocol.access.defaults import BucketDefaults
 from twisted_s3.protocol.authentication import Authenticator, Verified
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.payload import Payload, payload_for
@@ -50,7 +51,7 @@ class Services:
     clock: IReactorTime
     region: str = "us-east-1"
     limits: ObjectLimits = ObjectLimits()
-
+    defaults: BucketDefaults = attrs.field(factory=BucketDefaults)
     announcer: Announcer | None = None
 
 @attrs.frozen

@@ -1,0 +1,133 @@
+"""The configuration documents of buckets: one row for each kind, and three operations that serve them all.
+
+What is written is checked and stored in one step under the bucket's lock, and seen by all processes with their next
+request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from twisted_s3.errors import S3Error
+from twisted_s3.model import Bucket
+from twisted_s3.operations.call import Answer, Call, Services, document
+from twisted_s3.protocol import xmldocs
+from twisted_s3.protocol.access import defaults, ownership, publicblock
+from twisted_s3.protocol.policy.documents import parse_bucket_policy
+from twisted_s3.protocol.policy.public import is_public
+from twisted_s3.protocol.requestdocs import parse_tagging
+from twisted_s3.protocol.tagging import tagging_document
+
+#: Gives what to store of a document that came for a bucket. It runs under the bucket's lock, off the reactor's
+#: thread, and raises :class:`S3Error` to refuse the document.
+Accept = Callable[[bytes, Bucket, Services], bytes]
+
+#: What is stored in place of a document that was removed, where it would otherwise come back as the default.
+_REMOVED = b""
+
+#: How many tags a bucket may have.
+_MAX_BUCKET_TAGS = 50
+
+
+@attrs.frozen
+class Configuration:
+    """A kind of configuration document. Its methods are the operations on it.
+
+    :ivar name: under which it is kept in ``Bucket.configurations``.
+    :ivar missing: the code of the error where a bucket has none; "" where there always is a default.
+    :ivar default: what a bucket has for which nothing was ever said; None: nothing.
+    :ivar removable: whether a bucket whose document was removed has none, rather than the default again.
+    :ivar put_status: the HTTP status for a document that was stored.
+    """
+
+    name: str
+    accept: Accept
+    missing: str = ""
+    default: Callable[[Services], bytes] | None = None
+    removable: bool = True
+    media_type: str = "application/xml"
+    put_status: int = 200
+
+    def of(self, bucket: Bucket, services: Services) -> bytes | None:
+        """The document that a bucket has, None for none."""
+        return bucket.configuration(self.name, None if self.default is None else self.default(services))
+
+    def require(self, call: Call) -> bytes:
+        """The document of the bucket of a call. :raise S3Error: ``missing``."""
+        found = None if call.bucket is None else self.of(call.bucket, call.services)
+        if found is None:
+            raise S3Error(self.missing, elements={"BucketName": call.bucket_name})
+        return found
+
+    async def put(self, call: Call) -> Answer:
+        """Store the document that comes as the body. :raise S3Error: ``MissingRequestBodyError``, or from `accept`."""
+        body = await call.document()
+        if not body.strip():
+            raise S3Error("MissingRequestBodyError")
+
+        def change(bucket: Bucket) -> Bucket:
+            return bucket.with_configuration(self.name, self.accept(body, bucket, call.services))
+
+        await call.store.change_bucket(call.bucket_name, change)
+        return Answer(self.put_status)
+
+    async def get(self, call: Call) -> Answer:
+        """Give the document. :raise S3Error: ``missing``."""
+        return Answer(200, [("Content-Type", self.media_type)], self.require(call))
+
+    async def delete(self, call: Call) -> Answer:
+        """Remove the document, if there is one."""
+        kept = _REMOVED if self.default is not None and self.removable else None
+        await call.store.change_bucket(call.bucket_name, lambda bucket: bucket.with_configuration(self.name, kept))
+        return Answer(204)
+
+
+def _accept_policy(body: bytes, bucket: Bucket, services: Services) -> bytes:
+    policy = parse_bucket_policy(body, bucket.name)
+    if services.defaults.block_of(bucket).block_policy and is_public(policy):
+        raise S3Error("AccessDenied", "The bucket policy is public and is prevented by the BlockPublicPolicy setting")
+    return body
+
+
+def _accept_ownership(body: bytes, bucket: Bucket, services: Services) -> bytes:
+    return ownership.ownership_document(ownership.parse_ownership(body))
+
+
+def _accept_block(body: bytes, bucket: Bucket, services: Services) -> bytes:
+    return publicblock.public_access_block_document(publicblock.parse_public_access_block(body))
+
+
+def _accept_tags(body: bytes, bucket: Bucket, services: Services) -> bytes:
+    return tagging_document(parse_tagging(body, _MAX_BUCKET_TAGS))
+
+
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
+POLICY = Configuration("policy", _accept_policy, "NoSuchBucketPolicy", media_type="application/json", put_status=204)
+
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketOwnershipControls.html
+OWNERSHIP = Configuration(
+    defaults.OWNERSHIP,
+    _accept_ownership,
+    "OwnershipControlsNotFoundError",
+    lambda services: services.defaults.documents()[defaults.OWNERSHIP],
+)
+
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutPublicAccessBlock.html
+PUBLIC_ACCESS_BLOCK = Configuration(
+    defaults.BLOCK,
+    _accept_block,
+    "NoSuchPublicAccessBlockConfiguration",
+    lambda services: services.defaults.documents()[defaults.BLOCK],
+)
+
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html
+TAGGING = Configuration("tagging", _accept_tags, "NoSuchTagSet", put_status=204)
+
+
+async def get_bucket_policy_status(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketPolicyStatus.html"""
+    policy = parse_bucket_policy(POLICY.require(call), call.bucket_name)
+    public = xmldocs.element("IsPublic", "true" if is_public(policy) else "false")
+    return document(xmldocs.document("PolicyStatus", public))
