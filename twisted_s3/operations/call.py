@@ -54,6 +54,7 @@ class Services:
     defaults: BucketDefaults = attrs.field(factory=BucketDefaults)
     announcer: Announcer | None = None
 
+
 @attrs.frozen
 class Download:
     """An opened object's bytes as the body of an answer. Whoever sends the answer closes the object."""
@@ -98,9 +99,9 @@ class Call:
     bucket_name: str = ""
     key: str = ""
     bucket: Bucket | None = None
+    origin: Origin = attrs.field(factory=Origin)
 
     @property
-    origin: Origin = attrs.field(factory=Origin)
     def store(self) -> IObjectStore:
         """The object store."""
         return self.services.store
@@ -115,8 +116,6 @@ class Call:
         user = self.services.credentials.get_owner(canonical_id)
         return Owner(canonical_id, "" if user is None else user.display_name)
 
-    def parameter(self, name: str) -> str | None:
-        """A query parameter, None if absent."""
     async def announce(self, event: str, key: str, version: ObjectVersion | None = None) -> None:
         """Say that an object was created (``version``) or removed, which is committed."""
         announcer = self.services.announcer
@@ -124,6 +123,8 @@ class Call:
             owner = "" if self.bucket is None else self.bucket.owner
             await announcer.announce(event, self.bucket_name, owner, key, version, self.owner, self.origin)
 
+    def parameter(self, name: str) -> str | None:
+        """A query parameter, None if absent."""
         return self.head.parameters.get(name)
 
     def payload(self, limit: int | None = None, algorithms: Iterable[str] = ()) -> Payload:

@@ -19,8 +19,8 @@ from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import check_supported
 from twisted_s3.protocol.conditions import check_copy_source, write_condition
 from twisted_s3.protocol.copysource import CopySource, parse_copy_source
-from twisted_s3.protocol.multipart import part_number
 from twisted_s3.protocol.events import CREATED_COPY
+from twisted_s3.protocol.multipart import part_number
 from twisted_s3.protocol.names import check_bucket_name, check_key
 from twisted_s3.protocol.payload import Payload
 from twisted_s3.protocol.properties import properties_of, storage_class_of
@@ -61,6 +61,7 @@ async def copy_object(call: Call) -> Answer:
         async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
             await staged.copy_from(opened, ByteRange(0, size))
             version = await staged.commit(call.key, properties, condition, call.owner)
+    await call.announce(CREATED_COPY, call.key, version)
     return document(xmldocs.copy_object_result(version))
 
 
@@ -68,7 +69,6 @@ async def upload_part_copy(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html"""
     number = part_number(call.parameter("partNumber"))
     refuse_unbuilt(call.head)
-    await call.announce(CREATED_COPY, call.key, version)
     source = parse_copy_source(call.head.header("x-amz-copy-source") or "")
     upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
     async with _opened(call, source) as (_, opened):

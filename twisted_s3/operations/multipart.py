@@ -17,8 +17,8 @@ from twisted_s3.operations.tagging import authorize_tagging
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import DEFAULT, header_name
 from twisted_s3.protocol.conditions import write_condition
-from twisted_s3.protocol.listing import page_size, parts_page, uploads_page, wants_url_encoding
 from twisted_s3.protocol.events import CREATED_MULTIPART
+from twisted_s3.protocol.listing import page_size, parts_page, uploads_page, wants_url_encoding
 from twisted_s3.protocol.multipart import (
     check_object_claims,
     check_part_algorithm,
@@ -107,13 +107,13 @@ async def _complete(call: Call, condition: Condition) -> ObjectVersion:
     algorithm, kind = upload.checksum_algorithm or DEFAULT, upload.checksum_type or FULL_OBJECT
     checksum = object_checksum(parts, algorithm, kind)
     check_object_claims(call.head, parts, algorithm, kind, checksum)
-    return await call.store.complete_upload(
+    version = await call.store.complete_upload(
         call.bucket_name, call.key, upload.id, parts, object_etag(parts), {algorithm: checksum}, kind, condition
     )
-
-
     await call.announce(CREATED_MULTIPART, call.key, version)
     return version
+
+
 async def _earlier(call: Call, missing: S3Error) -> ObjectVersion:
     """The object that the upload became. :raise S3Error: ``missing`` when it became none that is still there."""
     try:

@@ -19,8 +19,8 @@ from twisted_s3.operations.headers import (
 )
 from twisted_s3.operations.tagging import authorize_tagging, tagging_count
 from twisted_s3.protocol.conditions import check_read, range_applies, write_condition
-from twisted_s3.protocol.multipart import part_number
 from twisted_s3.protocol.events import CREATED_PUT
+from twisted_s3.protocol.multipart import part_number
 from twisted_s3.protocol.properties import headers_of, properties_of
 from twisted_s3.protocol.ranges import parse_range
 
@@ -50,9 +50,9 @@ async def put_object(call: Call) -> Answer:
     async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
         await call.receive(staged, limit if payload.size is None else None)
         version = await staged.commit(call.key, properties, condition, call.owner)
+    await call.announce(CREATED_PUT, call.key, version)
     return Answer(200, [etag_header(version.etag), *checksum_headers(version)])
 
-    await call.announce(CREATED_PUT, call.key, version)
 
 async def check_early(call: Call, condition: Condition) -> None:
     """Refuse a conditional write before its body is sent for nothing. What counts is the check at the commit."""
