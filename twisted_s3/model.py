@@ -61,6 +61,10 @@ class Bucket:
     object_lock: bool = False
     configurations: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
 
+    def configuration(self, name: str, default: bytes | None = None) -> bytes | None:
+        """A configuration document: ``default`` where nothing was ever said, None where it was removed (is empty)."""
+        return self.configurations.get(name, default) or None
+
     def with_configuration(self, name: str, document: bytes | None) -> Bucket:
         """The bucket with one configuration document set, or with None removed."""
         others = {other: known for other, known in self.configurations.items() if other != name}

@@ -10,7 +10,17 @@ from collections.abc import Iterable
 
 import attrs
 
-from twisted_s3.operations import buckets, configuration, copying, deletion, listing, multipart, objects, posting
+from twisted_s3.operations import (
+    buckets,
+    configuration,
+    copying,
+    deletion,
+    listing,
+    multipart,
+    objects,
+    posting,
+    tagging,
+)
 from twisted_s3.operations.call import Handler
 
 SERVICE, BUCKET, OBJECT = "service", "bucket", "object"
@@ -144,14 +154,14 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("CreateMultipartUpload", OBJECT, "POST", "uploads", "s3:PutObject", handler=multipart.create_multipart_upload),
     Operation("DeleteObject", OBJECT, "DELETE", "", "s3:DeleteObject", handler=deletion.delete_object),
     Operation("DeleteObjectAnnotation", OBJECT, "DELETE", "annotation", "s3:DeleteObjectAnnotation", parameters=("annotationName",)),
-    Operation("DeleteObjectTagging", OBJECT, "DELETE", "tagging", "s3:DeleteObjectTagging"),
+    Operation("DeleteObjectTagging", OBJECT, "DELETE", "tagging", "s3:DeleteObjectTagging", handler=tagging.delete_object_tagging),
     Operation("GetObject", OBJECT, "GET", "", "s3:GetObject", handler=objects.get_object),
     Operation("GetObjectAcl", OBJECT, "GET", "acl", "s3:GetObjectAcl"),
     Operation("GetObjectAnnotation", OBJECT, "GET", "annotation", "s3:GetObjectAnnotation", parameters=("annotationName",)),
     Operation("GetObjectAttributes", OBJECT, "GET", "attributes", "s3:GetObjectAttributes"),
     Operation("GetObjectLegalHold", OBJECT, "GET", "legal-hold", "s3:GetObjectLegalHold"),
     Operation("GetObjectRetention", OBJECT, "GET", "retention", "s3:GetObjectRetention"),
-    Operation("GetObjectTagging", OBJECT, "GET", "tagging", "s3:GetObjectTagging"),
+    Operation("GetObjectTagging", OBJECT, "GET", "tagging", "s3:GetObjectTagging", handler=tagging.get_object_tagging),
     Operation("GetObjectTorrent", OBJECT, "GET", "torrent", "s3:GetObjectTorrent"),
     Operation("HeadObject", OBJECT, "HEAD", "", "s3:GetObject", handler=objects.head_object),
     Operation("ListObjectAnnotations", OBJECT, "GET", "annotation", "s3:ListObjectAnnotations"),
@@ -161,7 +171,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("PutObjectAnnotation", OBJECT, "PUT", "annotation", "s3:PutObjectAnnotation", parameters=("annotationName",)),
     Operation("PutObjectLegalHold", OBJECT, "PUT", "legal-hold", "s3:PutObjectLegalHold"),
     Operation("PutObjectRetention", OBJECT, "PUT", "retention", "s3:PutObjectRetention"),
-    Operation("PutObjectTagging", OBJECT, "PUT", "tagging", "s3:PutObjectTagging"),
+    Operation("PutObjectTagging", OBJECT, "PUT", "tagging", "s3:PutObjectTagging", handler=tagging.put_object_tagging),
     Operation("RenameObject", OBJECT, "PUT", "renameObject", "s3:PutObject"),
     Operation("RestoreObject", OBJECT, "POST", "restore", "s3:RestoreObject"),
     Operation("SelectObjectContent", OBJECT, "POST", "select", "s3:GetObject"),
