@@ -26,6 +26,24 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 
+class _OwnClockForTLS:
+    """A reactor whose TLS connections use its own clock. Twisted gives them that of the global reactor."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+    def listenSSL(
+        self, port: int, factory: IProtocolFactory, contextFactory: Any, backlog: int = 50, interface: str = ""
+    ) -> IListeningPort:
+        """See :class:`twisted.internet.interfaces.IReactorSSL`."""
+        secured = TLSMemoryBIOFactory(contextFactory, False, factory, self._reactor)
+        listening: IListeningPort = self._reactor.listenTCP(port, secured, backlog, interface)
+        return listening
+
+
 def _server(reactor: Any, text: str) -> IStreamServerEndpoint:
     endpoint: IStreamServerEndpoint = serverFromString(reactor, text)  # type: ignore[no-untyped-call]
     return endpoint
@@ -113,9 +131,9 @@ class Listeners:
             self._pause(port)
 
     def _listen(self, number: int, text: str) -> Deferred[IListeningPort]:
-        reactor: Any = self._reactor
+        reactor: Any = _OwnClockForTLS(self._reactor)
         if self._adopted:
-            reactor = AdoptingReactor(reactor, self._adopted[number])
+            reactor = AdoptingReactor(self._reactor, self._adopted[number])
             text = without_systemd(text)
         return _server(reactor, text).listen(self._front)
 
@@ -221,7 +239,7 @@ class AdoptingReactor:
         self, port: int, factory: IProtocolFactory, contextFactory: Any, *_: Any, **__: Any
     ) -> IListeningPort:
         """See :class:`twisted.internet.interfaces.IReactorSSL`."""
-        return self._adopt(TLSMemoryBIOFactory(contextFactory, False, factory))
+        return self._adopt(TLSMemoryBIOFactory(contextFactory, False, factory, self._reactor))
 
     def listenUNIX(self, address: str, factory: IProtocolFactory, *_: Any, **__: Any) -> IListeningPort:
         """See :class:`twisted.internet.interfaces.IReactorUNIX`."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
+from twisted.web.resource import IResource
 
 from twisted_s3.access import OwnerAuthorizer
 from twisted_s3.interfaces import IAuthorizer, ICredentials, IEventSink, IObjectStore
@@ -45,6 +46,7 @@ class S3Service(SiteService):
     :param clock: tells the time, and runs the periodic jobs; by default the reactor.
     :param failed: called when the service can not start after all.
     :ivar resource: the resource tree, for a site of the application: ``root.putChild(b"s3", service.resource)``.
+    :ivar root: what the endpoints serve, by default `resource`; another tree may be set before the start.
     """
 
     def __init__(
@@ -83,10 +85,11 @@ class S3Service(SiteService):
         gate = Gate(services, Authenticator(region, allow_sigv2))
         ids = RequestIds()
         self.resource = S3Resource(gate, domains, ids, limits.drain_bytes, finished)
+        self.root: IResource = self.resource
 
         def composed() -> Composition:
             # A site that has been drained serves no more, so each start has its own.
-            site = S3Site(self.resource, ids, limits, reactor)
+            site = S3Site(self.root, ids, limits, reactor)
             return Composition(store, site, getattr(store, "clean", None))
 
         super().__init__(composed, Listeners(reactor, endpoints), clock, grace, upload_expiry, failed=failed)

@@ -2,33 +2,71 @@
 
 from __future__ import annotations
 
-from typing import Any
+from urllib.parse import unquote_to_bytes
 
+from twisted.internet.defer import Deferred
 from twisted.web import server
+from zope.interface import Interface
 
-from twisted_s3.web.bodies import NoBody, RequestBody
+from twisted_s3.errors import S3Error
+from twisted_s3.web.bodies import ClientGone, NoBody, RequestBody
+
+
+class IStreamingResource(Interface):
+    """Marks a resource that reads ``request.body`` as it comes. So do all below it."""
 
 
 class S3Request(server.Request):
     """One request on an :class:`~twisted_s3.web.channel.S3Channel`.
 
-    :ivar body: its body, to be read as it comes.
+    A resource that does not stream (`IStreamingResource`) sees what ``twisted.web`` shows it: a request whose body has
+    come, with ``content``, ``args`` and cookies.
+
+    :ivar body: its body, to be read as it comes; None once it has been spooled.
     """
 
-    defaultContentType = None
     body: RequestBody | NoBody | None = None
-
-    def __init__(self, channel: Any, *args: Any, **kw: Any) -> None:
-        super().__init__(channel, *args, parsePOSTFormSubmission=False, **kw)
+    _begun = False
 
     def begin(self, command: bytes, target: bytes, version: bytes, body: RequestBody | NoBody) -> None:
         """The headers are complete: find the resource and let it answer."""
+        self._begun = True
         self.body = body
         self.method, self.clientproto = command, version
         self.uri = _origin_form(target)
         self.path, _, _ = self.uri.partition(b"?")
         self.args: dict[bytes, list[bytes]] = {}
-        self.process()
+        if self._streams():
+            self.defaultContentType = None
+            self.process()
+        else:
+            Deferred.fromCoroutine(self._process_whole(body)).addErrback(self.processingFailed)
+
+    def _streams(self) -> bool:
+        """Whether what the path leads to streams, as far as the tree can tell without being asked to make resources."""
+        found = self.channel.site.resource
+        for segment in self.path[1:].split(b"/"):
+            if IStreamingResource.providedBy(found):
+                return True
+            found = getattr(found, "children", {}).get(unquote_to_bytes(segment))
+        return bool(IStreamingResource.providedBy(found))
+
+    async def _process_whole(self, body: RequestBody | NoBody) -> None:
+        """Take in the body, then go on as ``twisted.web`` does."""
+        self.gotLength(body.length)
+        try:
+            while data := await body.read():
+                self.content.write(data)
+        except ClientGone:
+            return
+        except S3Error as error:
+            self.channel.persistent = False
+            self.setResponseCode(error.status)
+            self.finish()
+            return
+        self.body = None
+        self.parseCookies()
+        super().requestReceived(self.method, self.uri, self.clientproto)
 
     def handleContentChunk(self, data: bytes) -> None:
         """More of the body has come."""
@@ -37,7 +75,7 @@ class S3Request(server.Request):
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """The body has come whole, or there is none."""
-        if self.body is None:
+        if not self._begun:
             self.begin(command, path, version, NoBody())
         elif isinstance(self.body, RequestBody):
             self.body.end()

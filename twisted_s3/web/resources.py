@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface import implementer
 
 from twisted_s3.errors import S3Error
 from twisted_s3.operations.announcing import Origin
@@ -22,6 +23,7 @@ from twisted_s3.protocol.names import bucket_of_host
 from twisted_s3.web.bodies import ClientGone, NoBody, RequestBody, SpooledBody
 from twisted_s3.web.gate import Gate, Passage, Target
 from twisted_s3.web.render import error_answer, render
+from twisted_s3.web.request import IStreamingResource
 
 _log = Logger()
 
@@ -62,6 +64,7 @@ class Finished:
     error: str = ""
 
 
+@implementer(IStreamingResource)
 class S3Resource(Resource):
     """The service: its children are buckets, or keys where a bucket's name is the host's.
 

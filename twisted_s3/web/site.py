@@ -7,24 +7,25 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.web import server
+from twisted.web.resource import IResource
 
 from twisted_s3.web.channel import S3Channel
 from twisted_s3.web.limits import HTTPLimits
 from twisted_s3.web.request import S3Request
-from twisted_s3.web.resources import RequestIds, S3Resource
+from twisted_s3.web.resources import RequestIds
 
 
 class S3Site(server.Site):
     """Serves a resource tree over streaming connections.
 
-    :param resource: the root of the tree.
+    :param resource: the root of the tree: an S3Resource, or one of ``twisted.web`` with one below it.
     :param ids: where request ids come from.
     :param limits: what bounds a connection.
     """
 
     protocol = S3Channel
 
-    def __init__(self, resource: S3Resource, ids: RequestIds, limits: HTTPLimits, reactor: IReactorTime) -> None:
+    def __init__(self, resource: IResource, ids: RequestIds, limits: HTTPLimits, reactor: IReactorTime) -> None:
         super().__init__(resource, requestFactory=S3Request, reactor=reactor)
         self.limits = limits
         self.host_id = ids.host_id
