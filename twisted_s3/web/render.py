@@ -81,6 +81,18 @@ async def render(request: Request, answer: Answer, request_id: str, host_id: str
     :raise ClientGone: when the client left before its end.
     :raise Exception: what reading a download raises; then ``request.startedWriting`` says whether any of it is sent.
     """
+    prepare(request, answer, request_id, host_id)
+    if answer.download is not None:
+        await send_download(request, answer.download)
+    else:
+        request.write(b"" if request.method == b"HEAD" else answer.body)
+    if request._disconnected:
+        raise ClientGone
+    request.finish()
+
+
+def prepare(request: Request, answer: Answer, request_id: str, host_id: str) -> None:
+    """Set status and headers of an answer, which go out with its first bytes."""
     pairs = [
         ("Server", SERVER),
         ("Date", datetimeToString().decode("ascii")),
@@ -94,13 +106,6 @@ async def render(request: Request, answer: Answer, request_id: str, host_id: str
         pairs.append(("Connection", "close"))
     request.setResponseCode(answer.status)
     request.responseHeaders = AnswerHeaders(pairs)
-    if answer.download is not None:
-        await send_download(request, answer.download)
-    else:
-        request.write(b"" if request.method == b"HEAD" else answer.body)
-    if request._disconnected:
-        raise ClientGone
-    request.finish()
 
 
 def _has_length(answer: Answer) -> bool:

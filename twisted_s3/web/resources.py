@@ -86,7 +86,7 @@ class S3Resource(Resource):
         super().__init__()
         self._gate = gate
         self._domains = tuple(domains)
-        self._ids = ids if ids is not None else RequestIds()
+        self.ids = ids if ids is not None else RequestIds()
         self._drain_bytes = drain_bytes
         self._finished = finished
 
@@ -126,7 +126,7 @@ class S3Resource(Resource):
     async def _serve(self, request: Request, target: Target) -> None:
         clock = self._gate.services.clock
         began = clock.seconds()
-        request_id = self._ids.new()
+        request_id = self.ids.new()
         body = _body_of(request)
         head = head_of(request)
         remote = getattr(request.client, "host", "") or ""
@@ -134,7 +134,7 @@ class S3Resource(Resource):
         error = ""
         try:
             try:
-                await self._send(request, await self._gate.answer(head, target, body, passage), body, request_id)
+                await self.send(request, await self._gate.answer(head, target, body, passage), body, request_id)
             except S3Error as refusal:
                 error = refusal.code
                 await self._refuse(request, refusal, body, request_id)
@@ -166,10 +166,10 @@ class S3Resource(Resource):
         if request.startedWriting:
             _abort(request)
             raise ClientGone
-        answer = error_answer(error, request.path.decode("latin-1"), request_id, self._ids.host_id)
-        await self._send(request, answer, body, request_id)
+        answer = error_answer(error, request.path.decode("latin-1"), request_id, self.ids.host_id)
+        await self.send(request, answer, body, request_id)
 
-    async def _send(self, request: Request, answer: Answer, body: Body, request_id: str) -> None:
+    async def send(self, request: Request, answer: Answer, body: Body, request_id: str) -> None:
         """Send an answer; first get a body that nobody wanted out of the way, or see that the connection ends."""
         try:
             drained = await body.drain(self._drain_bytes)
@@ -177,7 +177,7 @@ class S3Resource(Resource):
                 raise ClientGone
             if not drained:
                 request.channel.persistent = False
-            await render(request, answer, request_id, self._ids.host_id)
+            await render(request, answer, request_id, self.ids.host_id)
         finally:
             if answer.download is not None:
                 answer.download.opened.close()
