@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import attrs
 
 from twisted_s3.operations import (
+    attributes,
     buckets,
     configuration,
     copying,
@@ -19,6 +20,8 @@ from twisted_s3.operations import (
     multipart,
     objects,
     posting,
+    refusals,
+    renaming,
     tagging,
 )
 from twisted_s3.operations.call import Handler
@@ -158,11 +161,11 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GetObject", OBJECT, "GET", "", "s3:GetObject", handler=objects.get_object),
     Operation("GetObjectAcl", OBJECT, "GET", "acl", "s3:GetObjectAcl"),
     Operation("GetObjectAnnotation", OBJECT, "GET", "annotation", "s3:GetObjectAnnotation", parameters=("annotationName",)),
-    Operation("GetObjectAttributes", OBJECT, "GET", "attributes", "s3:GetObjectAttributes"),
+    Operation("GetObjectAttributes", OBJECT, "GET", "attributes", "s3:GetObjectAttributes", handler=attributes.get_object_attributes),
     Operation("GetObjectLegalHold", OBJECT, "GET", "legal-hold", "s3:GetObjectLegalHold"),
     Operation("GetObjectRetention", OBJECT, "GET", "retention", "s3:GetObjectRetention"),
     Operation("GetObjectTagging", OBJECT, "GET", "tagging", "s3:GetObjectTagging", handler=tagging.get_object_tagging),
-    Operation("GetObjectTorrent", OBJECT, "GET", "torrent", "s3:GetObjectTorrent"),
+    Operation("GetObjectTorrent", OBJECT, "GET", "torrent", "s3:GetObjectTorrent", handler=refusals.get_object_torrent),
     Operation("HeadObject", OBJECT, "HEAD", "", "s3:GetObject", handler=objects.head_object),
     Operation("ListObjectAnnotations", OBJECT, "GET", "annotation", "s3:ListObjectAnnotations"),
     Operation("ListParts", OBJECT, "GET", "", "s3:ListMultipartUploadParts", parameters=("uploadId",), handler=multipart.list_parts),
@@ -172,9 +175,9 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("PutObjectLegalHold", OBJECT, "PUT", "legal-hold", "s3:PutObjectLegalHold"),
     Operation("PutObjectRetention", OBJECT, "PUT", "retention", "s3:PutObjectRetention"),
     Operation("PutObjectTagging", OBJECT, "PUT", "tagging", "s3:PutObjectTagging", handler=tagging.put_object_tagging),
-    Operation("RenameObject", OBJECT, "PUT", "renameObject", "s3:PutObject"),
-    Operation("RestoreObject", OBJECT, "POST", "restore", "s3:RestoreObject"),
-    Operation("SelectObjectContent", OBJECT, "POST", "select", "s3:GetObject"),
+    Operation("RenameObject", OBJECT, "PUT", "renameObject", "s3:PutObject", handler=renaming.rename_object),
+    Operation("RestoreObject", OBJECT, "POST", "restore", "s3:RestoreObject", handler=refusals.restore_object),
+    Operation("SelectObjectContent", OBJECT, "POST", "select", "s3:GetObject", handler=refusals.select_object_content),
     Operation("UpdateObjectEncryption", OBJECT, "PUT", "encryption", "s3:UpdateObjectEncryption"),
     Operation("UploadPart", OBJECT, "PUT", "", "s3:PutObject", parameters=("partNumber", "uploadId"), handler=multipart.upload_part),
     Operation("UploadPartCopy", OBJECT, "PUT", "", "s3:PutObject", parameters=("partNumber", "uploadId"), copies=True, handler=copying.upload_part_copy),

@@ -19,6 +19,7 @@ from twisted_s3.protocol.head import RequestHead
 
 _ETAG = re.compile(r'(W/)?(?:"([^"]*)"|([^\s,"]+))')
 _COPY_PREFIX = "x-amz-copy-source-"
+_RENAME_PREFIX = "x-amz-rename-source-"
 
 
 def check_read(head: RequestHead, current: ObjectVersion, now: float) -> None:
@@ -81,6 +82,40 @@ def write_condition(head: RequestHead) -> Condition:
     if match == "*":
         raise _not_offered("If-Match")
     return _must_match(match)
+
+
+def rename_conditions(head: RequestHead, now: float) -> tuple[Condition, Condition]:
+    """The conditions of RenameObject: on its source (``x-amz-rename-source-if-*``), and on its destination.
+
+    Both raise ``PreconditionFailed``; a destination that must match or be modified must be there.
+
+    :raise S3Error: ``NotImplemented`` for ``If-None-Match`` with an ETag.
+    """
+    absent = head.header("if-none-match")
+    if absent not in (None, "*"):
+        raise _not_offered("If-None-Match")
+
+    def source_condition(current: ObjectVersion | None) -> None:
+        if current is not None:
+            failed, unmodified = _read_conditions(head, current, now, _RENAME_PREFIX)
+            if failed or unmodified:
+                raise _failed(_RENAME_PREFIX + (failed or unmodified))
+
+    def condition(current: ObjectVersion | None) -> None:
+        if current is not None:
+            failed, unmodified = _read_conditions(head, current, now, "")
+            if failed or unmodified:
+                raise _failed(failed or unmodified)
+            return
+        for name in ("If-Match", "If-Modified-Since"):
+            if head.header(name.lower()) is not None:
+                raise _failed(name)
+
+    names = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
+    return (
+        source_condition if any(_RENAME_PREFIX + name in head.headers for name in names) else always,
+        condition if any(name in head.headers for name in names) else always,
+    )
 
 
 def delete_condition(head: RequestHead) -> Condition:

@@ -18,6 +18,28 @@ class CopySource:
     version_id: str | None = None
 
 
+def parse_rename_source(value: str | None, bucket: str) -> str:
+    """Read ``x-amz-rename-source``, URL-encoded: the key, or ``/bucket/key`` in the same bucket.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_RenameObject.html
+
+    :raise S3Error: ``InvalidArgument``.
+    """
+    try:
+        path = unquote_to_bytes((value or "").encode("latin-1")).decode("utf-8")
+    except UnicodeDecodeError:
+        path = ""
+    prefix = f"/{bucket}/"
+    key = path.removeprefix(prefix if path.startswith(prefix) else "/")
+    if not key:
+        raise S3Error(
+            "InvalidArgument",
+            "Rename source must mention the source key",
+            {"ArgumentName": "x-amz-rename-source", "ArgumentValue": value or ""},
+        )
+    return key
+
+
 def parse_copy_source(value: str) -> CopySource:
     """Read ``[/]bucket/key[?versionId=id]``, URL-encoded or not.
 

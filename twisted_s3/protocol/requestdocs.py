@@ -32,6 +32,9 @@ MAX_DELETIONS = 1000
 MAX_PARTS = 10_000
 
 _PART_MEMBERS = frozenset({"PartNumber", "ETag", *(f"Checksum{algorithm}" for algorithm in ALGORITHMS)})
+_RESTORE_MEMBERS = frozenset(
+    {"Days", "GlacierJobParameters", "Type", "Tier", "Description", "SelectParameters", "OutputLocation"}
+)
 _OBJECT_MEMBERS = frozenset({"Key", "VersionId", "ETag", "LastModifiedTime", "Size"})
 
 
@@ -141,6 +144,19 @@ def parse_tagging(body: bytes, limit: int = MAX_TAGS) -> Mapping[str, str]:
             raise S3Error("MalformedXML")
         tags.append((texts["Key"], texts["Value"]))
     return checked_tags(tags, limit)
+
+
+def check_restore_request(body: bytes) -> None:
+    """Read ``RestoreRequest``, of which nothing counts here. None stands for one that asks for nothing special.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_RestoreObject.html
+
+    :raise S3Error: ``MalformedXML``.
+    """
+    if body.strip():
+        members = members_of(parse_document(body, "RestoreRequest"), _RESTORE_MEMBERS)
+        if "Days" in members and integer_of(text_of(members["Days"])) < 1:
+            raise S3Error("MalformedXML")
 
 
 def _delete_entry(node: etree._Element) -> DeleteEntry:

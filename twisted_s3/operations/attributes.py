@@ -1,0 +1,23 @@
+"""GetObjectAttributes."""
+
+from __future__ import annotations
+
+from twisted_s3.operations.call import Answer, Call, document
+from twisted_s3.operations.headers import check_object_request
+from twisted_s3.protocol.attributes import attributes_document, wanted_attributes
+from twisted_s3.protocol.conditions import check_read
+from twisted_s3.protocol.dates import format_http_date
+
+
+async def get_object_attributes(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html
+
+    It needs the right to read the object beside its own.
+    """
+    check_object_request(call)
+    call.services.authorizer.authorize(call.user, "s3:GetObject", call.bucket, call.key)
+    wanted = wanted_attributes(call.head)
+    version = await call.store.head_object(call.bucket_name, call.key)
+    check_read(call.head, version, call.services.clock.seconds())
+    body = attributes_document(call.head, version, wanted)
+    return document(body, [("Last-Modified", format_http_date(version.last_modified))])
