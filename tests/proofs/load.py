@@ -243,18 +243,25 @@ class Client:
         before = upload.parts.pop(number, None)
         target = f"{object_target(BUCKET, upload.key)}?partNumber={number}&uploadId={upload.id}"
         answer = self._call("PUT", target, {}, body)
-        self._expect(answer, 200)
+        self._expect(answer, 200, *self._gone(upload))
         if answer.status == 200:
             upload.parts[number] = body
+        elif answer.status == 404:
+            self.uploads.remove(upload)
         elif before is not None:
             upload.parts[number] = before
 
     def _complete(self, upload: Upload) -> None:
         target = f"{object_target(BUCKET, upload.key)}?uploadId={upload.id}"
+        expected = (200, *self._gone(upload))
         upload.completing = True
         answer = self._write("POST", target, {upload.key: upload.whole}, {}, complete_document(upload.etags))
-        self._expect(answer, 200)
+        self._expect(answer, *expected)
         self.uploads.remove(upload)
+
+    def _gone(self, upload: Upload) -> Sequence[int]:
+        """What an upload may answer whose Complete was broken off: it may have become an object, since replaced."""
+        return (404,) if upload.completing else ()
 
 
 class Load:
