@@ -67,6 +67,14 @@ class Parts:
         raw = self.files.load(b"%b/parts/%d" % (folder, number))
         return None if raw is None else load_part(raw)
 
+    def has(self, folder: bytes, place: str) -> bool:
+        """Whether the file at a place is there; a grid that became an object is not."""
+        try:
+            self.disk.stat(b"%b/%b" % (folder, place.encode()))
+        except FileNotFoundError:
+            return False
+        return True
+
     def claimed(self, folder: bytes) -> Sequence[int]:
         """The numbers of the parts whose slot was claimed."""
         return self._numbers(folder + b"/slots")
@@ -133,6 +141,7 @@ class PartTarget:
         """Claim the slot, or make a file apart. :raise S3Error: ``NoSuchUpload``."""
         with self._parts.locks.upload(self._upload_id):
             grid = self._parts.grid(self._folder, self._size)
+            self._refuse_completed(f"grids/{grid}")
             offset = (self._number - 1) * grid
             if offset + grid <= _MAX_GRID_BYTES:
                 self._slot = self._parts.claim(self._folder, self._number)
@@ -187,6 +196,16 @@ class PartTarget:
                 self._parts.disk.close(self._file)
             if self._slot is not None:
                 self._parts.disk.close(self._slot)
+
+    def _refuse_completed(self, place: str) -> None:
+        """Refuse a grid that has become an object, whose name a crash has left in records: it must not be made anew.
+
+        :raise S3Error: ``NoSuchUpload``.
+        """
+        if not self._parts.has(self._folder, place) and any(
+            stored.place == place for stored in self._parts.stored(self._folder)
+        ):
+            raise no_such_upload(self._upload_id)
 
     def _publish(self, record: Temporary) -> StoredPart | None:
         """Give bytes and record their names, in this order. Gives the part that was there before."""
