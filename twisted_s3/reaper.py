@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from twisted_s3.errors import S3Error
@@ -58,9 +59,9 @@ class Reaper:
         self._expiry = expiry
         self._clock = clock
         self._clean = clean
-        self._loop = LoopingCall(lambda: Deferred.fromCoroutine(self._look()))
-        self._loop.clock = clock
-        self._ended: Deferred[LoopingCall] | None = None
+        self._loop: Deferred[None] | None = None
+        self._stopping = False
+        self._pause: Deferred[None] | None = None
 
     @property
     def interval(self) -> float:
@@ -68,15 +69,27 @@ class Reaper:
         return min(LONGEST_INTERVAL, max(1.0, self._expiry / 10)) if self._expiry > 0 else LONGEST_INTERVAL
 
     def start(self) -> None:
-        """Look now, and then at every interval."""
-        self._ended = self._loop.start(self.interval)
+        """Look now, and then again and again, an interval after the end of each look."""
+        self._stopping = False
+        self._loop = Deferred.fromCoroutine(self._look_repeatedly())
 
     async def stop(self) -> None:
         """Look no more; wait for a look that is under way."""
-        ended, self._ended = self._ended, None
-        if ended is not None:
-            self._loop.stop()
-            await ended
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            self._stopping = True
+            if self._pause is not None:
+                self._pause.cancel()
+            await loop
+
+    async def _look_repeatedly(self) -> None:
+        # A LoopingCall makes the global reactor, whichever clock it is given.
+        with suppress(CancelledError):
+            while not self._stopping:
+                await self._look()
+                if not self._stopping:
+                    self._pause = deferLater(self._clock, self.interval)
+                    await self._pause
 
     async def _look(self) -> None:
         try:

@@ -36,7 +36,8 @@ class FaultyGate(Gate):
     async def answer(self, head: RequestHead, target: Target, body: IBody, passage: Passage) -> Answer:
         """See `Gate`."""
         operation = find_operation(target.level, head).name
-        bucket, key = decode_key(target.bucket), decode_key(target.key)
+        bucket = decode_key(target.bucket) if target.bucket else ""
+        key = decode_key(target.key) if target.key else ""
         passage.operation, passage.bucket, passage.key = operation, bucket, key
 
         def pass_gate(body: IBody) -> Awaitable[Answer]:
