@@ -92,14 +92,31 @@ class Backpressure(FlowTestCase):
     @coroutine
     async def test_slow_store_is_no_fault_of_the_client(self) -> None:
         """The clock does not run while the server does not read."""
-        server, wire = await self.open(limits=HTTPLimits(idle_timeout=0.05))
+        server, clock, wire, channel = await self.stopped()
         store = self.watched(server)
         for size in (5, 4 * HIGH_WATER):
             store.held = True
             wire.send(request("PUT", body=b"x" * (size + 1))[:-1])
+            await self.when(lambda: channel._body)
             await self.settled()
+            self.assertEqual(clock.getDelayedCalls(), [])
             store.release()
             self.assertEqual((await wire.exchange(b"x")).status, 200)
+
+    @coroutine
+    async def test_nothing_is_kept_behind_a_broken_chunk(self) -> None:
+        """What follows a chunk that is none is dropped, also while the store does not take what came before."""
+        server, wire = await self.open()
+        store = self.watched(server)
+        store.held = True
+        wire.send(
+            request("PUT", headers={"Transfer-Encoding": "chunked"}) + b"5\r\nhello\r\nx\r\n" + b"x" * 4 * HIGH_WATER
+        )
+        await self.settled()
+        (channel,) = server.site._channels
+        self.assertLess(self.buffered(server) + len(channel._transferDecoder._buffer), 2 * 65536)
+        store.release()
+        self.assert_error(await wire.response(), 400, "IncompleteBody")
 
     @coroutine
     async def test_slow_reader(self) -> None:
@@ -141,18 +158,21 @@ class Backpressure(FlowTestCase):
 
     @coroutine
     async def test_stalled_reader(self) -> None:
-        """A client that reads nothing more is let go, and the object closed."""
-        server = await self.serve(limits=HTTPLimits(idle_timeout=0.2))
+        """A client that reads nothing more is let go, whatever it sends meanwhile, and the object closed."""
+        server, clock, wire, channel = await self.stopped(limits=HTTPLimits(idle_timeout=10))
         await self.put(server, BIG)
         store = self.watched(server)
-        wire = await self.connect(server)
         wire.transport.pauseProducing()
         wire.send(request())
-        while not store.open:
-            await store.changed()
+        await self.when(lambda: channel._waitingForTransport)
+        await self.settled()
+        clock.advance(9)
         wire.send(b"GET")
+        await self.when(lambda: channel._dataBuffer)
+        self.assertEqual(store.open, 1)
+        clock.advance(1)
         await self.gone(server)
-        self.assertEqual(store.open, 0)
+        self.assertEqual((store.open, clock.getDelayedCalls()), (0, []))
         self.assertEqual((server.finished[0].error, server.finished[0].status), ("ClientGone", 200))
         wire.transport.resumeProducing()
         self.assertLess(len(await wire.rest()), BIG)
@@ -160,15 +180,14 @@ class Backpressure(FlowTestCase):
     @coroutine
     async def test_stalled_reader_of_small_answers(self) -> None:
         """The same for a client that asks and asks and never reads."""
-        server = await self.serve(limits=HTTPLimits(idle_timeout=0.2))
+        server, clock, wire, channel = await self.stopped(limits=HTTPLimits(idle_timeout=10))
         await self.put(server, PIECE)
-        wire = await self.connect(server)
         wire.transport.pauseProducing()
         wire.send(request() * 100)
-        while not server.site._channels or not next(iter(server.site._channels))._held:
-            await self.turn(0)
-        while server.site._channels:
-            await self.turn(0.001)
+        await self.when(lambda: channel._held)
+        await self.settled()
+        clock.advance(10)
+        await self.when(lambda: not server.site._channels)
         wire.transport.resumeProducing()
         self.assertLess(len(await wire.rest()), 100 * PIECE)
 
@@ -176,9 +195,14 @@ class Backpressure(FlowTestCase):
     async def test_stalled_sender(self) -> None:
         """A body that stops coming is answered RequestTimeout, and nothing of it is kept."""
         for begun in (b"", b"hel", b"x" * 3 * HIGH_WATER):
-            server, wire = await self.open(limits=HTTPLimits(idle_timeout=0.1))
+            server, clock, wire, channel = await self.stopped(limits=HTTPLimits(idle_timeout=10))
             store = self.watched(server)
-            response = await wire.exchange(request("PUT", headers={"Content-Length": "10000000"}) + begun)
+            wire.send(request("PUT", headers={"Content-Length": "10000000"}) + begun)
+            await self.when(lambda channel=channel, size=len(begun): channel._body and channel._body.received == size)
+            clock.advance(9.9)
+            self.assertEqual((store.staged, store.written), (1, len(begun)))
+            clock.advance(0.1)
+            response = await wire.response()
             self.assert_error(response, 400, "RequestTimeout")
             self.assertEqual(response.headers["connection"], "close")
             self.assertEqual(await wire.rest(), b"")
@@ -187,11 +211,13 @@ class Backpressure(FlowTestCase):
     @coroutine
     async def test_trickling_sender(self) -> None:
         """A body that comes slowly, but comes, is taken."""
-        _, wire = await self.open(limits=HTTPLimits(idle_timeout=0.2))
+        server, clock, wire, _ = await self.stopped(limits=HTTPLimits(idle_timeout=10))
+        store = self.watched(server)
         wire.send(request("PUT", headers={"Content-Length": "10"}))
-        for _ in range(10):
-            await self.turn(0.04)
+        for sent in range(1, 11):
             wire.send(b"x")
+            await self.when(lambda sent=sent: store.written == sent)
+            clock.advance(9)
         self.assertEqual((await wire.response()).status, 200)
 
 
@@ -385,6 +411,21 @@ class Draining(FlowTestCase):
         drained = server.site.drain(60)
         store.release()
         self.assertEqual((await wire.response()).headers["connection"], "close")
+        await wire.close()
+        await drained
+
+    @coroutine
+    async def test_head_under_way(self) -> None:
+        """A request whose head has begun is still served, as the last one."""
+        server, wire = await self.open()
+        data = request("PUT", body=b"hello")
+        wire.send(data[:-20])
+        (channel,) = server.site._channels
+        await self.when(lambda: channel.requests)
+        drained = server.site.drain(60)
+        response = await wire.exchange(data[-20:] + request())
+        self.assertEqual((response.status, response.headers["connection"]), (200, "close"))
+        self.assertEqual(await wire.rest(), b"")
         await wire.close()
         await drained
 

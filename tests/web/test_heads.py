@@ -137,37 +137,55 @@ class Slow(WireTestCase):
     @coroutine
     async def test_slow_head(self) -> None:
         """A head must be there in time, whatever trickles."""
-        _, wire = await self.open(limits=HTTPLimits(header_timeout=0.3))
-        for byte in b"GET / HTTP/1.1\r\nHost: h\r\n":
-            wire.send(bytes([byte]))
-            await self.turn(0.001)
-        for _ in range(1000):
-            if wire.ended:
-                break
-            wire.send(b"X-A: b\r\n")
-            await self.turn(0.02)
+        _, clock, wire, channel = await self.stopped(limits=HTTPLimits(header_timeout=10))
+        for second, piece in enumerate((b"G", b"ET / HTTP/1.1\r\nHost: h\r\n", *[b"X-A: b\r\n"] * 8)):
+            seen = channel._receivedHeaderSize, channel._buffer
+            wire.send(piece)
+            await self.when(lambda seen=seen: (channel._receivedHeaderSize, channel._buffer) != seen)
+            self.assertEqual(clock.seconds(), second)
+            clock.advance(1)
         self.assert_error(await wire.response(), 400, "RequestTimeout")
         self.assertEqual(await wire.rest(), b"")
 
     @coroutine
     async def test_slow_second_head(self) -> None:
-        """The same for a head that began together with the one before."""
-        _, wire = await self.open(limits=HTTPLimits(header_timeout=0.2, idle_timeout=0.2))
+        """The same for a head that began together with the request before."""
+        _, clock, wire, _ = await self.stopped(limits=HTTPLimits(idle_timeout=10, header_timeout=10))
         self.assertEqual((await wire.exchange(request("PUT", body=b"hello") + b"GET / HT")).status, 200)
+        clock.advance(10)
         self.assert_error(await wire.response(), 400, "RequestTimeout")
         self.assertEqual(await wire.rest(), b"")
 
     @coroutine
     async def test_idle(self) -> None:
         """A connection on which nothing happens ends without a word."""
-        _, wire = await self.open(limits=HTTPLimits(idle_timeout=0.1))
-        self.assertEqual(await wire.rest(), b"")
-        self.assertEqual((await self.after_a_request(0.1)), b"")
+        for requests in (0, 1):
+            server, clock, wire, _ = await self.stopped(limits=HTTPLimits(idle_timeout=10))
+            for _ in range(requests):
+                self.assertEqual((await wire.exchange(request("PUT", body=b"hello"))).status, 200)
+            clock.advance(9.9)
+            self.assertEqual(len(clock.getDelayedCalls()), 1)
+            wire.transport.pauseProducing()
+            clock.advance(0.1)
+            await self.when(lambda server=server: not server.site._channels)
+            self.assertEqual(clock.getDelayedCalls(), [])
+            wire.transport.resumeProducing()
+            self.assertEqual(await wire.rest(), b"")
 
-    async def after_a_request(self, timeout: float) -> bytes:
-        _, wire = await self.open(limits=HTTPLimits(idle_timeout=timeout))
-        self.assertEqual((await wire.exchange(request("PUT", body=b"hello"))).status, 200)
-        return await wire.rest()
+    @coroutine
+    async def test_client_that_does_not_close(self) -> None:
+        """After the last answer a client has a moment, and then the connection ends from here."""
+        server, clock, wire, channel = await self.stopped(limits=HTTPLimits(close_timeout=5))
+        wire.send(request("PUT", headers={"Connection": "close"}, body=b"hello"))
+        wire.transport.pauseProducing()
+        await self.when(lambda: channel._closing)
+        await self.turn(0.01)
+        clock.advance(60 if self.tls else 5)
+        await self.when(lambda: not server.site._channels)
+        self.assertEqual(clock.getDelayedCalls(), [])
+        if not self.tls:
+            wire.transport.resumeProducing()
+            self.assertEqual((await wire.response()).status, 200)
 
 
 class SlowOverTLS(Slow):

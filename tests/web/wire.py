@@ -13,7 +13,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol, wrap
 from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener
 from twisted.internet.protocol import Protocol
 from twisted.internet.ssl import CertificateOptions
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -188,6 +188,19 @@ class WireTestCase(ServingTestCase):
         """A server with a bucket, and a connection to it."""
         server = await self.serve(**changes)
         return server, await self.connect(server)
+
+    async def stopped(self, **changes: Any) -> tuple[Server, Clock, Wire, Any]:
+        """A server whose connections live by a clock of the test; that clock, a connection, and the server's side."""
+        server = await self.serve(**changes)
+        clock = server.site.reactor = Clock()
+        wire = await self.connect(server)
+        await self.when(lambda: server.site._channels)
+        return server, clock, wire, next(iter(server.site._channels))
+
+    async def when(self, condition: Callable[[], object]) -> None:
+        """Wait for something that the server does."""
+        while not condition():
+            await self.turn(0.001)
 
     async def turn(self, seconds: float) -> None:
         """Send the next bytes this much later."""
