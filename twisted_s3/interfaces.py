@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from zope.interface import Attribute, Interface
 
 from twisted_s3.model import (
+    UNLOCKED,
     Bucket,
     ByteRange,
+    Deletion,
     Digest,
+    ListedVersion,
+    ObjectLock,
     ObjectVersion,
     Part,
     Properties,
@@ -27,6 +31,19 @@ Condition = Callable[[ObjectVersion | None], None]
 
 #: ``walk(start)`` yields every key >= ``start`` of a bucket, in the order of their UTF-8 bytes.
 KeyWalk = Callable[[str], Iterator[str]]
+
+
+class VersionWalk(Protocol):
+    """The versions and delete markers of a bucket, in order."""
+
+    def keys(self, start: str) -> Iterator[str]:
+        """Every key >= ``start`` that has any, in the order of their UTF-8 bytes."""
+
+    def versions(self, key: str, behind: str | None = None) -> Iterator[ListedVersion]:
+        """Those of one key, newest first; with ``behind`` those that are older than the one with this version id.
+
+        :raise S3Error: ``InvalidArgument`` for what can be no version id.
+        """
 
 
 def always(current: ObjectVersion | None) -> None:
@@ -90,9 +107,15 @@ class IStagedBody(IStaged):
     """Bytes on their way to becoming an object."""
 
     def commit(
-        key: str, properties: Properties, condition: Condition = always, owner: str = ""
+        key: str,
+        properties: Properties,
+        condition: Condition = always,
+        owner: str = "",
+        lock: ObjectLock = UNLOCKED,
     ) -> Awaitable[ObjectVersion]:
         """Verify the payload, then make bytes, metadata and key durable and visible in one step.
+
+        In a versioned bucket what was current before becomes a noncurrent version.
 
         :raise S3Error: from the payload or from ``condition``; the key is then as before.
         """
@@ -157,19 +180,30 @@ class IObjectStore(Interface):
     def delete_bucket(name: str) -> Awaitable[None]:
         """:raise S3Error: ``BucketNotEmpty`` while it holds an object. Uploads that were begun go with it."""
 
-    def open_object(bucket: str, key: str) -> Awaitable[IOpenedObject]:
-        """Open the current version. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``."""
+    def open_object(bucket: str, key: str, version_id: str | None = None) -> Awaitable[IOpenedObject]:
+        """Open the current version, or the one with ``version_id``.
 
-    def head_object(bucket: str, key: str) -> Awaitable[ObjectVersion]:
-        """The current version's metadata. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``."""
+        :raise S3Error: ``NoSuchKey``, which has the header ``x-amz-delete-marker`` when a delete marker hides the key;
+            ``NoSuchVersion``; ``MethodNotAllowed`` for the version id of a delete marker, with all headers that the
+            answer needs; ``InvalidArgument`` for what can be no version id.
+        """
+
+    def head_object(bucket: str, key: str, version_id: str | None = None) -> Awaitable[ObjectVersion]:
+        """The metadata of a version. :raise S3Error: as `open_object`."""
 
     def stage(bucket: str, payload: IPayload) -> Awaitable[IStagedBody]:
         """Begin to write an object."""
 
     def change_object(
-        bucket: str, key: str, change: Callable[[ObjectVersion], ObjectVersion]
+        bucket: str,
+        key: str,
+        change: Callable[[ObjectVersion], ObjectVersion],
+        version_id: str | None = None,
     ) -> Awaitable[ObjectVersion]:
-        """Replace the metadata (properties) of the current version in one step; its bytes and Last-Modified stay."""
+        """Replace the properties and the lock of a version in one step; all else stays. ``change`` may refuse.
+
+        :raise S3Error: as `open_object`.
+        """
 
     def rename_object(
         bucket: str, source: str, target: str, source_condition: Condition = always, condition: Condition = always
@@ -180,8 +214,25 @@ class IObjectStore(Interface):
         :raise S3Error: ``NoSuchKey``, or from the conditions; both keys are then as before.
         """
 
-    def delete_object(bucket: str, key: str, condition: Condition = always) -> Awaitable[bool]:
-        """Remove the key. Gives whether it was there."""
+    def delete_object(
+        bucket: str,
+        key: str,
+        condition: Condition = always,
+        version_id: str | None = None,
+        guard: Condition = always,
+        owner: str = "",
+    ) -> Awaitable[Deletion]:
+        """Remove the key, or with ``version_id`` that version for good; what is not there is no error.
+
+        In a versioned bucket the key gets a delete marker. When the newest version or delete marker is removed, the
+        next newest version is current again.
+
+        :param condition: is asked about the current version, or the one with ``version_id``.
+        :param guard: is asked, under the key's lock, about each version that is destroyed.
+        :param owner: the canonical id of who makes the delete marker.
+        :raise S3Error: from ``condition`` or ``guard``, and the key is as before; ``InvalidArgument`` for what can be
+            no version id.
+        """
 
     def list_keys(
         bucket: str, page: Callable[[KeyWalk], T], shown: Callable[[T], Sequence[str]]
@@ -191,6 +242,9 @@ class IObjectStore(Interface):
         Keys that vanish in between are left out.
         """
 
+    def list_versions(bucket: str, page: Callable[[VersionWalk], T]) -> Awaitable[T]:
+        """Run ``page`` over the versions and delete markers of all keys, where it may block."""
+
     def create_upload(
         bucket: str,
         key: str,
@@ -198,6 +252,7 @@ class IObjectStore(Interface):
         owner: str,
         checksum_algorithm: str = "",
         checksum_type: str = "",
+        lock: ObjectLock = UNLOCKED,
     ) -> Awaitable[Upload]:
         """Begin a multipart upload."""
 

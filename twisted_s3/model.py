@@ -31,6 +31,9 @@ class User:
     :ivar administrator: whether the user may do everything.
     :ivar session_token: the token that requests with a temporary key must carry, else None.
     :ivar expires: when a temporary key ends, else None.
+    :ivar name: as policies name the user; "" for the access key. A user with several keys has one name.
+    :ivar policy: the JSON of the policy that says what the user may do; None for a user who may do everything with
+        what the user owns.
     """
 
     access_key: str
@@ -41,6 +44,8 @@ class User:
     administrator: bool = False
     session_token: str | None = attrs.field(default=None, repr=False)
     expires: float | None = None
+    name: str = ""
+    policy: bytes | None = None
 
 
 @attrs.frozen
@@ -99,6 +104,18 @@ class Digest:
 
 
 @attrs.frozen
+class Grant:
+    """A permission that an ACL gives.
+
+    :ivar grantee: a canonical id, or the URI of a group.
+    :ivar permission: ``FULL_CONTROL``, ``READ``, ``WRITE``, ``READ_ACP`` or ``WRITE_ACP``.
+    """
+
+    grantee: str
+    permission: str
+
+
+@attrs.frozen
 class Properties:
     """What a client says about an object, kept beside its bytes and given back.
 
@@ -106,12 +123,14 @@ class Properties:
     :ivar user: ``x-amz-meta-*``, by lower-case name without that prefix.
     :ivar tags: the object's tags.
     :ivar storage_class: as AWS names it.
+    :ivar acl: who may do what with the object; None: its owner everything, others nothing.
     """
 
     headers: Mapping[str, str] = attrs.field(factory=dict)
     user: Mapping[str, str] = attrs.field(factory=dict)
     tags: Mapping[str, str] = attrs.field(factory=dict)
     storage_class: str = "STANDARD"
+    acl: tuple[Grant, ...] | None = None
 
 
 @attrs.frozen
@@ -126,6 +145,24 @@ class Part:
 
 
 @attrs.frozen
+class ObjectLock:
+    """What keeps a version from being deleted.
+
+    :ivar mode: ``GOVERNANCE``, ``COMPLIANCE``, or "" for no retention.
+    :ivar until: when the retention ends.
+    :ivar legal_hold: whether there is a legal hold, which has no end.
+    """
+
+    mode: str = ""
+    until: float = 0.0
+    legal_hold: bool = False
+
+
+#: No lock at all.
+UNLOCKED = ObjectLock()
+
+
+@attrs.frozen
 class ObjectVersion:
     """One version of one object.
 
@@ -133,6 +170,7 @@ class ObjectVersion:
     :ivar checksum_type: ``FULL_OBJECT`` or ``COMPOSITE``.
     :ivar parts: the parts it was made of; empty for an object that came in one piece.
     :ivar upload_id: the multipart upload it came from, else "".
+    :ivar delete_marker: whether it only says that the key was deleted; then it has no bytes and no ETag.
     """
 
     key: str
@@ -146,6 +184,34 @@ class ObjectVersion:
     upload_id: str = ""
     owner: str = ""
     version_id: str = NULL_VERSION
+    lock: ObjectLock = UNLOCKED
+    delete_marker: bool = False
+
+
+@attrs.frozen
+class ListedVersion:
+    """A version or delete marker in a listing. ``is_latest``: the newest of its key."""
+
+    version: ObjectVersion
+    is_latest: bool
+
+
+@attrs.frozen
+class Deletion:
+    """What a deletion did; true when there was something to delete.
+
+    :ivar removed: whether there was what was to be deleted.
+    :ivar version_id: of the version that was removed for good or the delete marker that was made; None for the only
+        version of a key in a bucket that was never versioned.
+    :ivar delete_marker: whether that is a delete marker.
+    """
+
+    removed: bool
+    version_id: str | None = None
+    delete_marker: bool = False
+
+    def __bool__(self) -> bool:
+        return self.removed
 
 
 @attrs.frozen
@@ -163,3 +229,4 @@ class Upload:
     owner: str = ""
     checksum_algorithm: str = ""
     checksum_type: str = ""
+    lock: ObjectLock = UNLOCKED

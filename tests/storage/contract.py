@@ -21,7 +21,7 @@ from tests.storage.rename_contract import RenameContract
 from tests.storage.upload_contract import UploadContract
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IObjectStore, IOpenedObject
-from twisted_s3.model import FULL_OBJECT, NULL_VERSION, ByteRange, ObjectVersion, Properties
+from twisted_s3.model import FULL_OBJECT, NULL_VERSION, ByteRange, Deletion, ObjectVersion, Properties
 
 PROPERTIES = Properties(
     headers={"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-cache", "Expires": "never"},
@@ -290,10 +290,10 @@ class ObjectContract(StoreKit):
 
     async def test_delete(self) -> None:
         await self.put("x", b"1")
-        self.assertIs(await self.store.delete_object(BUCKET, "x"), True)
+        self.assertEqual(await self.store.delete_object(BUCKET, "x"), Deletion(True))
         await self._assert_absent("x")
-        self.assertIs(await self.store.delete_object(BUCKET, "x"), False)
-        self.assertIs(await self.store.delete_object(BUCKET, "never/there"), False)
+        self.assertEqual(await self.store.delete_object(BUCKET, "x"), Deletion(False))
+        self.assertEqual(await self.store.delete_object(BUCKET, "never/there"), Deletion(False))
 
     async def test_delete_condition(self) -> None:
         seen: list[ObjectVersion | None] = []
@@ -343,7 +343,7 @@ class ObjectContract(StoreKit):
         ):
             await self.refused("NoSuchKey", self.store.head_object(BUCKET, key))
             await self.refused("NoSuchKey", self.store.open_object(BUCKET, key))
-            self.assertIs(await self.store.delete_object(BUCKET, key), False)
+            self.assertEqual(await self.store.delete_object(BUCKET, key), Deletion(False))
         self.assertEqual(await self.keys(), ["file", "there/is"])
 
     async def test_buckets_do_not_share_keys(self) -> None:

@@ -7,6 +7,7 @@ import random
 from tests.storage.kit import BUCKET, StoreKit, md5, only_if_absent
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import KeyWalk
+from twisted_s3.model import Deletion
 
 #: Keys that must live together in one bucket.
 ODD_KEYS = (
@@ -72,7 +73,7 @@ class KeyContract(StoreKit):
             await self.put(key, b"again %d" % number)
         for number, key in enumerate(keys):
             self.assertEqual(await self.get(key), b"again %d" % number)
-            self.assertIs(await self.store.delete_object(BUCKET, key), True)
+            self.assertEqual(await self.store.delete_object(BUCKET, key), Deletion(True))
             await self.refused("NoSuchKey", self.store.head_object(BUCKET, key))
         self.assertEqual(await self.keys(), [])
         await self.store.delete_bucket(BUCKET)
@@ -98,7 +99,9 @@ class KeyContract(StoreKit):
                 model[key] = b"%d" % number
                 await self.put(key, model[key])
             else:
-                self.assertIs(await self.store.delete_object(BUCKET, key), model.pop(key, None) is not None, key)
+                self.assertEqual(
+                    bool(await self.store.delete_object(BUCKET, key)), model.pop(key, None) is not None, key
+                )
             self.assertEqual(await self.keys(), sorted(model))
             for rival in RIVAL_KEYS:
                 if rival in model:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from secrets import token_hex
 from typing import TypeVar
 
@@ -20,9 +19,23 @@ from twisted_s3.interfaces import (
     IStagedBody,
     IStagedPart,
     KeyWalk,
+    VersionWalk,
     always,
 )
-from twisted_s3.model import ENABLED, Bucket, ByteRange, Digest, ObjectVersion, Part, Properties, Upload
+from twisted_s3.model import (
+    ENABLED,
+    UNLOCKED,
+    Bucket,
+    ByteRange,
+    Deletion,
+    Digest,
+    ObjectLock,
+    ObjectVersion,
+    Part,
+    Properties,
+    Upload,
+)
+from twisted_s3.storage.memory_bucket import Account, Blob, HeldBucket, HeldUpload
 
 T = TypeVar("T")
 
@@ -30,93 +43,6 @@ T = TypeVar("T")
 DEFAULT_LIMIT_BYTES = 1 << 30
 
 _COPY_PIECE = 1 << 20
-
-
-@attrs.define
-class _Account:
-    """How many bytes may be held, and how many are."""
-
-    limit: int
-    used: int = 0
-
-    def charge(self, size: int) -> None:
-        if self.used + size > self.limit:
-            raise S3Error("ServiceUnavailable", f"The store is full: it holds at most {self.limit} bytes.")
-        self.used += size
-
-
-@attrs.define
-class _Blob:
-    """Bytes that are charged to an account until they are released."""
-
-    account: _Account
-    data: bytes
-
-    def release(self) -> None:
-        self.account.used -= len(self.data)
-        self.data = b""
-
-
-@attrs.frozen
-class _Object:
-    version: ObjectVersion
-    blob: _Blob
-
-
-@attrs.define
-class _Upload:
-    record: Upload
-    parts: dict[int, tuple[Part, _Blob]] = attrs.field(factory=dict)
-
-    def release(self, kept: frozenset[int] = frozenset()) -> None:
-        """Give back the bytes of all parts but the ``kept`` numbers."""
-        for number, (_, blob) in self.parts.items():
-            if number not in kept:
-                blob.release()
-        self.parts = {}
-
-
-@attrs.define
-class _Bucket:
-    record: Bucket
-    objects: dict[str, _Object] = attrs.field(factory=dict)
-    keys: list[str] = attrs.field(factory=list)
-    uploads: dict[str, _Upload] = attrs.field(factory=dict)
-
-    def current(self, key: str) -> ObjectVersion | None:
-        found = self.objects.get(key)
-        return None if found is None else found.version
-
-    def find(self, key: str) -> _Object:
-        found = self.objects.get(key)
-        if found is None:
-            raise S3Error("NoSuchKey", elements={"Key": key})
-        return found
-
-    def put(self, version: ObjectVersion, blob: _Blob) -> None:
-        earlier = self.objects.get(version.key)
-        if earlier is None:
-            insort(self.keys, version.key)
-        else:
-            earlier.blob.release()
-        self.objects[version.key] = _Object(version, blob)
-
-    def take(self, key: str) -> _Object:
-        del self.keys[bisect_left(self.keys, key)]
-        return self.objects.pop(key)
-
-    def remove(self, key: str) -> None:
-        self.take(key).blob.release()
-
-    def walk(self, start: str) -> Iterator[str]:
-        keys = self.keys
-        return map(keys.__getitem__, range(bisect_left(keys, start), len(keys)))
-
-    def find_upload(self, key: str, upload_id: str) -> _Upload:
-        found = self.uploads.get(upload_id)
-        if found is None or found.record.key != key:
-            raise S3Error("NoSuchUpload", elements={"UploadId": upload_id})
-        return found
 
 
 @implementer(IOpenedObject)
@@ -143,7 +69,7 @@ class _OpenedObject:
 class _Staged:
     """Bytes that wait for their commit, charged to the store's account meanwhile."""
 
-    def __init__(self, account: _Account, payload: IPayload) -> None:
+    def __init__(self, account: Account, payload: IPayload) -> None:
         self._account = account
         self._payload = payload
         self._chunks: list[bytes] = []
@@ -187,11 +113,11 @@ class _Staged:
         self._account.used -= self._size
         self._chunks = []
 
-    def _finish(self, put: Callable[[Digest, _Blob], T]) -> T:
+    def _finish(self, put: Callable[[Digest, Blob], T]) -> T:
         """Verify the payload and hand over the bytes; when either refuses, drop them."""
         self._check_open()
         try:
-            result = put(self._payload.finish(), _Blob(self._account, b"".join(self._chunks)))
+            result = put(self._payload.finish(), Blob(self._account, b"".join(self._chunks)))
         except BaseException:
             self._drop()
             raise
@@ -202,17 +128,22 @@ class _Staged:
 
 @implementer(IStagedBody)
 class _StagedBody(_Staged):
-    def __init__(self, store: MemoryStore, account: _Account, bucket: str, payload: IPayload) -> None:
+    def __init__(self, store: MemoryStore, account: Account, bucket: str, payload: IPayload) -> None:
         super().__init__(account, payload)
         self._store = store
         self._bucket = bucket
 
     async def commit(
-        self, key: str, properties: Properties, condition: Condition = always, owner: str = ""
+        self,
+        key: str,
+        properties: Properties,
+        condition: Condition = always,
+        owner: str = "",
+        lock: ObjectLock = UNLOCKED,
     ) -> ObjectVersion:
         """Verify the payload, then put the object in place."""
 
-        def put(digest: Digest, blob: _Blob) -> ObjectVersion:
+        def put(digest: Digest, blob: Blob) -> ObjectVersion:
             bucket = self._store._find(self._bucket)
             condition(bucket.current(key))
             version = ObjectVersion(
@@ -223,9 +154,9 @@ class _StagedBody(_Staged):
                 properties=properties,
                 checksums=dict(digest.checksums),
                 owner=owner,
+                lock=lock,
             )
-            bucket.put(version, blob)
-            return version
+            return bucket.put(version, blob)
 
         return self._finish(put)
 
@@ -235,7 +166,7 @@ class _StagedPart(_Staged):
     def __init__(
         self,
         store: MemoryStore,
-        account: _Account,
+        account: Account,
         place: tuple[str, str, str],
         number: int,
         size: int,
@@ -250,7 +181,7 @@ class _StagedPart(_Staged):
     async def commit(self) -> Part:
         """Verify the payload, then put the part in place of an earlier one."""
 
-        def put(digest: Digest, blob: _Blob) -> Part:
+        def put(digest: Digest, blob: Blob) -> Part:
             if digest.size != self._declared_size:
                 raise S3Error("IncompleteBody")
             bucket, key, upload_id = self._place
@@ -287,8 +218,8 @@ class MemoryStore:
 
     def reset(self) -> None:
         """Forget everything. What was staged before finds its bucket gone, unless that was made anew."""
-        self._account = _Account(self._limit_bytes)
-        self._buckets: dict[str, _Bucket] = {}
+        self._account = Account(self._limit_bytes)
+        self._buckets: dict[str, HeldBucket] = {}
 
     @property
     def used_bytes(self) -> int:
@@ -318,7 +249,7 @@ class MemoryStore:
             raise S3Error("BucketAlreadyExists", elements={"BucketName": name})
         versioning = ENABLED if object_lock else ""
         record = Bucket(name, self._now(), owner, region, versioning, object_lock, dict(configurations or {}))
-        self._buckets[name] = _Bucket(record)
+        self._buckets[name] = HeldBucket(record)
         return record
 
     async def get_bucket(self, name: str) -> Bucket:
@@ -346,20 +277,20 @@ class MemoryStore:
     async def delete_bucket(self, name: str) -> None:
         """:raise S3Error: ``BucketNotEmpty``."""
         bucket = self._find(name)
-        if bucket.objects:
+        if bucket.history:
             raise S3Error("BucketNotEmpty", elements={"BucketName": name})
         for upload in bucket.uploads.values():
             upload.release()
         del self._buckets[name]
 
-    async def open_object(self, bucket: str, key: str) -> IOpenedObject:
-        """Open the current version. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``."""
-        found = self._find(bucket).find(key)
+    async def open_object(self, bucket: str, key: str, version_id: str | None = None) -> IOpenedObject:
+        """Open a version. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``, ``NoSuchVersion``, ``MethodNotAllowed``."""
+        found = self._find(bucket).find(key, version_id)
         return _OpenedObject(found.version, found.blob.data)
 
-    async def head_object(self, bucket: str, key: str) -> ObjectVersion:
-        """The current version's metadata. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``."""
-        return self._find(bucket).find(key).version
+    async def head_object(self, bucket: str, key: str, version_id: str | None = None) -> ObjectVersion:
+        """The metadata of a version. :raise S3Error: as :meth:`open_object`."""
+        return self._find(bucket).find(key, version_id).version
 
     async def stage(self, bucket: str, payload: IPayload) -> IStagedBody:
         """Begin to write an object."""
@@ -367,13 +298,18 @@ class MemoryStore:
         return _StagedBody(self, self._account, bucket, payload)
 
     async def change_object(
-        self, bucket: str, key: str, change: Callable[[ObjectVersion], ObjectVersion]
+        self,
+        bucket: str,
+        key: str,
+        change: Callable[[ObjectVersion], ObjectVersion],
+        version_id: str | None = None,
     ) -> ObjectVersion:
-        """Replace the properties of the current version."""
+        """Replace the properties and the lock of a version."""
         objects = self._find(bucket)
-        found = objects.find(key)
-        version = attrs.evolve(found.version, properties=change(found.version).properties)
-        objects.objects[key] = attrs.evolve(found, version=version)
+        before = objects.find(key, version_id).version
+        changed = change(before)
+        version = attrs.evolve(before, properties=changed.properties, lock=changed.lock)
+        objects.change(key, version_id, version)
         return version
 
     async def rename_object(
@@ -390,17 +326,27 @@ class MemoryStore:
         source_condition(found.version)
         condition(objects.current(target))
         version = attrs.evolve(found.version, key=target)
-        objects.put(version, objects.take(source).blob)
+        if not objects.record.versioning:
+            return objects.put(version, objects.take(source).blob)
+        if source == target:
+            return version
+        self._account.charge(version.size)
+        version = objects.put(version, Blob(self._account, found.blob.data))
+        objects.delete(source, always, None, always, self._marker(source, version.owner), Blob(self._account, b""))
         return version
 
-    async def delete_object(self, bucket: str, key: str, condition: Condition = always) -> bool:
-        """Remove the key. Gives whether it was there."""
-        objects = self._find(bucket)
-        current = objects.current(key)
-        condition(current)
-        if current is not None:
-            objects.remove(key)
-        return current is not None
+    async def delete_object(
+        self,
+        bucket: str,
+        key: str,
+        condition: Condition = always,
+        version_id: str | None = None,
+        guard: Condition = always,
+        owner: str = "",
+    ) -> Deletion:
+        """Remove the key, or a version of it for good."""
+        marker, nothing = self._marker(key, owner), Blob(self._account, b"")
+        return self._find(bucket).delete(key, condition, version_id, guard, marker, nothing)
 
     async def list_keys(
         self, bucket: str, page: Callable[[KeyWalk], T], shown: Callable[[T], Sequence[str]]
@@ -408,7 +354,12 @@ class MemoryStore:
         """Run ``page`` over the keys, then give the metadata of those that ``shown`` names."""
         objects = self._find(bucket)
         result = page(objects.walk)
-        return result, [objects.objects[key].version for key in shown(result) if key in objects.objects]
+        versions = map(objects.current, shown(result))
+        return result, [version for version in versions if version is not None]
+
+    async def list_versions(self, bucket: str, page: Callable[[VersionWalk], T]) -> T:
+        """Run ``page`` over the versions and delete markers of all keys."""
+        return page(self._find(bucket))
 
     async def create_upload(
         self,
@@ -418,6 +369,7 @@ class MemoryStore:
         owner: str,
         checksum_algorithm: str = "",
         checksum_type: str = "",
+        lock: ObjectLock = UNLOCKED,
     ) -> Upload:
         """Begin a multipart upload."""
         uploads = self._find(bucket).uploads
@@ -429,8 +381,9 @@ class MemoryStore:
             owner=owner,
             checksum_algorithm=checksum_algorithm,
             checksum_type=checksum_type,
+            lock=lock,
         )
-        uploads[record.id] = _Upload(record)
+        uploads[record.id] = HeldUpload(record)
         return record
 
     async def get_upload(self, bucket: str, key: str, upload_id: str) -> Upload:
@@ -468,7 +421,7 @@ class MemoryStore:
         """Make the object out of ``parts``. :raise S3Error: ``NoSuchUpload``, ``InvalidPart``, or ``condition``'s."""
         objects = self._find(bucket)
         upload = objects.find_upload(key, upload_id)
-        blobs = [_part_blob(upload, part) for part in parts]
+        blobs = [upload.blob(part) for part in parts]
         condition(objects.current(key))
         version = ObjectVersion(
             key=key,
@@ -481,9 +434,10 @@ class MemoryStore:
             parts=tuple(parts),
             upload_id=upload_id,
             owner=upload.record.owner,
+            lock=upload.record.lock,
         )
         # The object takes over the charge of its parts: the account must not be asked for both.
-        objects.put(version, _Blob(self._account, b"".join(blob.data for blob in blobs)))
+        version = objects.put(version, Blob(self._account, b"".join(blob.data for blob in blobs)))
         upload.release(kept=frozenset(part.number for part in parts))
         del objects.uploads[upload_id]
         return version
@@ -494,19 +448,14 @@ class MemoryStore:
         objects.find_upload(key, upload_id).release()
         del objects.uploads[upload_id]
 
-    def _find(self, bucket: str) -> _Bucket:
+    def _find(self, bucket: str) -> HeldBucket:
         found = self._buckets.get(bucket)
         if found is None:
             raise S3Error("NoSuchBucket", elements={"BucketName": bucket})
         return found
 
+    def _marker(self, key: str, owner: str) -> ObjectVersion:
+        return ObjectVersion(key, 0, "", self._now(), owner=owner, delete_marker=True)
+
     def _now(self) -> float:
         return float(self._clock.seconds())
-
-
-def _part_blob(upload: _Upload, part: Part) -> _Blob:
-    """The bytes of a part, when they are still the ones that ``part`` describes."""
-    stored, blob = upload.parts.get(part.number, (None, None))
-    if stored is None or blob is None or (stored.etag, stored.size) != (part.etag, part.size):
-        raise S3Error("InvalidPart", elements={"PartNumber": str(part.number)})
-    return blob

@@ -65,8 +65,8 @@ class Racer:
                 continue
             kept += 1
             try:
-                self.store._objects.head(layout, key)
-                self.store._objects.delete(layout, key, always)
+                self.store._lookup.head(layout, key)
+                self.store._removal.delete(layout, key, always, None, always, "")
             except S3Error as error:
                 return f"lost {at}: {error}"
         return f"ok {kept}"

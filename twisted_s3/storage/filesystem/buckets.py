@@ -195,6 +195,8 @@ class Buckets:
     def _require_empty(self, bucket: BucketLayout) -> None:
         if self._holds_anything(bucket.folder) or self._holds_anything(bucket.overflow.base):
             raise _not_empty(bucket)
+        if self._holds_anything(bucket.versions.base):
+            raise _not_empty(bucket)
 
     def _holds_anything(self, directory: bytes) -> bool:
         """Whether there is anything but directories."""

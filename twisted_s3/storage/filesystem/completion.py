@@ -18,6 +18,7 @@ from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Tempor
 from twisted_s3.storage.filesystem.files import Files
 from twisted_s3.storage.filesystem.layout import STAGING, BucketLayout, parent
 from twisted_s3.storage.filesystem.locks import Locks
+from twisted_s3.storage.filesystem.lookup import Lookup
 from twisted_s3.storage.filesystem.objects import Objects
 from twisted_s3.storage.filesystem.parts import Parts, slot
 from twisted_s3.storage.filesystem.record import StoredPart
@@ -28,11 +29,19 @@ class Completion:
     """Completes uploads."""
 
     def __init__(
-        self, disk: IDisk, files: Files, locks: Locks, objects: Objects, uploads: Uploads, parts: Parts
+        self,
+        disk: IDisk,
+        files: Files,
+        locks: Locks,
+        lookup: Lookup,
+        objects: Objects,
+        uploads: Uploads,
+        parts: Parts,
     ) -> None:
         self._disk = disk
         self._files = files
         self._locks = locks
+        self._lookup = lookup
         self._objects = objects
         self._uploads = uploads
         self._parts = parts
@@ -44,7 +53,7 @@ class Completion:
         :raise S3Error: ``NoSuchUpload``; ``InvalidPart`` when a part is not the committed one; from ``condition``.
         """
         upload = self._uploads.get(bucket, version.key, version.upload_id)
-        version = attrs.evolve(version, properties=upload.properties, owner=upload.owner)
+        version = attrs.evolve(version, properties=upload.properties, owner=upload.owner, lock=upload.lock)
         with self._locks.upload(upload.id):
             self._uploads.get(bucket, version.key, upload.id)
             done = self._done_before(bucket, upload)
@@ -63,7 +72,7 @@ class Completion:
     def _done_before(self, bucket: BucketLayout, upload: Upload) -> ObjectVersion | None:
         """The object, when a crash came between its commit and the end of the upload."""
         try:
-            current = self._objects.head(bucket, upload.key)
+            current = self._lookup.head(bucket, upload.key)
         except S3Error as error:
             if error.code != "NoSuchKey":
                 raise

@@ -105,8 +105,8 @@ class IDisk(Interface):
     def truncate(descriptor: Descriptor, size: int) -> None:
         """Set the size of a file."""
 
-    def touch(descriptor: Descriptor) -> None:
-        """Set the time of change to now."""
+    def touch(descriptor: Descriptor, mtime_ns: int | None = None) -> None:
+        """Set the time of change, to now unless told otherwise."""
 
     def fsync(descriptor: Descriptor) -> None:
         """Bring the bytes and metadata of a file to stable storage."""
@@ -131,6 +131,9 @@ class IDisk(Interface):
 
     def rename(source: bytes, target: bytes) -> None:
         """Move a file or directory, replacing a file."""
+
+    def link(source: bytes, target: bytes) -> None:
+        """Give a file a second name. :raise FileExistsError: when there is something."""
 
     def unlink(path: bytes) -> None:
         """Remove the name of a file."""

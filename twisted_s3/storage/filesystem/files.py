@@ -6,12 +6,23 @@ import errno
 from contextlib import suppress
 from secrets import token_hex
 
-from twisted_s3.storage.filesystem.disk import Access, IDisk, Kind, Temporary
+import attrs
+
+from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Kind, Stat, Temporary
 from twisted_s3.storage.filesystem.layout import STAGING, parent
 from twisted_s3.storage.filesystem.sync import DirectorySync
 
 #: How often a directory may vanish between its making and its use.
 _ATTEMPTS = 1000
+
+
+@attrs.frozen
+class Found:
+    """An open file that holds an object."""
+
+    path: bytes
+    descriptor: Descriptor
+    stat: Stat
 
 
 class Files:
@@ -42,6 +53,23 @@ class Files:
             self.prune(parent(path), top)
             raise
         raise OSError(errno.EAGAIN, "its directory was removed again and again", path)
+
+    def link(self, source: bytes, target: bytes, top: bytes) -> None:
+        """Give a file a second name, making the directories between ``top`` and it. Nothing is durable yet.
+
+        :raise FileExistsError: when there is something.
+        """
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._disk.link(source, target)
+            except FileNotFoundError:
+                if attempt:
+                    # Raises when it is the source that is missing.
+                    self._disk.stat(source)
+                self.ensure(parent(target), top)
+            else:
+                return
+        raise OSError(errno.EAGAIN, "its directory was removed again and again", target)
 
     def save(self, document: bytes, path: bytes, replace: bool, top: bytes) -> None:
         """Write a document to ``path`` durably, in one step."""
@@ -116,13 +144,20 @@ class Files:
 
         :raise FileNotFoundError: when it is not there.
         """
+        self.remove_trash(self.move_to_trash(directory))
+
+    def move_to_trash(self, directory: bytes) -> bytes:
+        """Make a directory vanish durably, in one step. Gives what :meth:`remove_trash` takes, at any later time.
+
+        :raise FileNotFoundError: when it is not there.
+        """
         trash = b"%b/%b" % (STAGING, token_hex(16).encode())
         self._disk.rename(directory, trash)
         self._directories.sync(parent(directory))
-        self.remove_trash(trash)
+        return trash
 
     def remove_trash(self, directory: bytes) -> None:
-        """Remove what :meth:`remove_tree` left, beside others that do the same."""
+        """Remove what :meth:`move_to_trash` gave, beside others that do the same."""
         with suppress(FileNotFoundError):
             for name, kind in self._disk.scan(directory):
                 path = b"%b/%b" % (directory, name)

@@ -8,6 +8,7 @@ All paths are bytes, relative to the data directory, without leading or trailing
     .s3store/records/                           metadata that no inode can hold
     .s3store/buckets/<bucket>/bucket.json       who owns the bucket
     .s3store/buckets/<bucket>/overflow/         the objects that no path can hold
+    .s3store/buckets/<bucket>/versions/         noncurrent versions and delete markers: a folder for each key
     .s3store/buckets/<bucket>/uploads/<id>/     multipart uploads under way
 """
 
@@ -31,6 +32,8 @@ MAX_KEY_SIZE = 1024
 _MAX_COMPONENT = 255
 _HEX_COMPONENT = 240
 _MORE = b"+"
+_KEY_ENDS = b"+"
+_KEY_GOES_ON = b","
 
 
 def parent(path: bytes) -> bytes:
@@ -108,6 +111,37 @@ class HexTree:
 
 
 @attrs.frozen
+class VersionTree:
+    """A folder for every key, under an order-preserving name: its bytes in hex, cut into components.
+
+    The last component has a ``+`` behind it, all others 240 digits and a ``,``. As both sort before the digits, the
+    ``+`` first, walking the names in order is walking the keys in order, and a key's folder holds its versions only.
+
+    :ivar base: the folder that the folders are below.
+    """
+
+    base: bytes
+
+    def folder(self, key: str) -> bytes:
+        """The folder of a key from the data directory."""
+        return b"/".join((self.base, *self.components(key)))
+
+    def components(self, key: str) -> Sequence[bytes]:
+        """The names of a key's folder below ``base``."""
+        digits = key.encode().hex().encode()
+        cut = [digits[at : at + _HEX_COMPONENT] for at in range(0, len(digits), _HEX_COMPONENT)] or [b""]
+        return [*(name + _KEY_GOES_ON for name in cut[:-1]), cut[-1] + _KEY_ENDS]
+
+    def key(self, components: Sequence[bytes]) -> str | None:
+        """The key of a version at these names below ``base``; None when no key has them."""
+        try:
+            key = unhexlify(b"".join(name[:-1] for name in components[:-1])).decode()
+        except ValueError:
+            return None
+        return key if key and list(self.components(key)) == list(components[:-1]) else None
+
+
+@attrs.frozen
 class BucketLayout:
     """Where the things of one bucket lie.
 
@@ -120,6 +154,7 @@ class BucketLayout:
     state: bytes = attrs.field(init=False)
     tree: PlainTree = attrs.field(init=False)
     overflow: HexTree = attrs.field(init=False)
+    versions: VersionTree = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         folder = self.name.encode()
@@ -128,6 +163,7 @@ class BucketLayout:
         object.__setattr__(self, "state", state)
         object.__setattr__(self, "tree", PlainTree(folder))
         object.__setattr__(self, "overflow", HexTree(state + b"/overflow"))
+        object.__setattr__(self, "versions", VersionTree(state + b"/versions"))
 
     @property
     def record(self) -> bytes:

@@ -165,9 +165,12 @@ class RealDisk:
         """Set the size of a file."""
         os.ftruncate(descriptor, size)
 
-    def touch(self, descriptor: Descriptor) -> None:
-        """Set the time of change to now."""
-        os.utime(descriptor)
+    def touch(self, descriptor: Descriptor, mtime_ns: int | None = None) -> None:
+        """Set the time of change."""
+        if mtime_ns is None:
+            os.utime(descriptor)
+        else:
+            os.utime(descriptor, ns=(mtime_ns, mtime_ns))
 
     def fsync(self, descriptor: Descriptor) -> None:
         """Bring a file to stable storage, extended attributes included (``fdatasync`` does not promise them)."""
@@ -224,6 +227,11 @@ class RealDisk:
         """Move a file or directory."""
         with self._parent(source) as (source_directory, old), self._parent(target) as (target_directory, new):
             os.rename(old, new, src_dir_fd=source_directory, dst_dir_fd=target_directory)
+
+    def link(self, source: bytes, target: bytes) -> None:
+        """Give a file a second name."""
+        with self._parent(source) as (source_directory, old), self._parent(target) as (target_directory, new):
+            os.link(old, new, src_dir_fd=source_directory, dst_dir_fd=target_directory, follow_symlinks=False)
 
     def unlink(self, path: bytes) -> None:
         """Remove the name of a file."""

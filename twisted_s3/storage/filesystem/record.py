@@ -13,8 +13,19 @@ from typing import Any
 
 import attrs
 
-from twisted_s3.model import FULL_OBJECT, Bucket, ObjectVersion, Part, Properties, Upload
+from twisted_s3.model import (
+    FULL_OBJECT,
+    NULL_VERSION,
+    UNLOCKED,
+    Bucket,
+    ObjectLock,
+    ObjectVersion,
+    Part,
+    Properties,
+    Upload,
+)
 from twisted_s3.storage.filesystem.disk import Stat
+from twisted_s3.storage.versionids import is_made_id
 
 #: The version of the form of the records.
 _FORM = 1
@@ -74,6 +85,8 @@ def dump_version(version: ObjectVersion, stamp: Stamp) -> bytes:
             "p": [_dump_part(part) for part in version.parts],
             "i": version.upload_id,
             "o": version.owner,
+            "n": "" if version.version_id == NULL_VERSION else version.version_id,
+            "l": _dump_lock(version.lock),
             **_dump_properties(version.properties),
         }
     )
@@ -103,6 +116,8 @@ def load_version(raw: bytes, key: str, stamp: Stamp) -> ObjectVersion | str | No
             parts=tuple(map(_load_part, document.get("p", ()))),
             upload_id=document.get("i", ""),
             owner=document.get("o", ""),
+            version_id=document["n"] if is_made_id(document.get("n")) else NULL_VERSION,
+            lock=_load_lock(document),
         )
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
@@ -171,6 +186,7 @@ def dump_upload(upload: Upload) -> bytes:
             "o": upload.owner,
             "algorithm": upload.checksum_algorithm,
             "type": upload.checksum_type,
+            "l": _dump_lock(upload.lock),
             **_dump_properties(upload.properties),
         }
     )
@@ -188,6 +204,7 @@ def load_upload(raw: bytes, upload_id: str) -> Upload | None:
             owner=document.get("o", ""),
             checksum_algorithm=document.get("algorithm", ""),
             checksum_type=document.get("type", ""),
+            lock=_load_lock(document),
         )
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
@@ -220,6 +237,17 @@ def _load_properties(document: Mapping[str, Any]) -> Properties:
     return Properties(
         document.get("h", {}), document.get("u", {}), document.get("t", {}), document.get("c", "STANDARD")
     )
+
+
+def _dump_lock(lock: ObjectLock) -> list[Any]:
+    return [] if lock == UNLOCKED else [lock.mode, lock.until, lock.legal_hold]
+
+
+def _load_lock(document: Mapping[str, Any]) -> ObjectLock:
+    if "l" not in document:
+        return UNLOCKED
+    mode, until, legal_hold = document["l"]
+    return ObjectLock(str(mode), float(until), bool(legal_hold))
 
 
 def _dump_part(part: Part) -> list[Any]:

@@ -11,24 +11,33 @@ from twisted_s3.interfaces import Condition
 from twisted_s3.model import ObjectVersion
 from twisted_s3.storage.filesystem.buckets import Buckets
 from twisted_s3.storage.filesystem.disk import IDisk, Temporary
-from twisted_s3.storage.filesystem.files import Files
+from twisted_s3.storage.filesystem.files import Files, Found
 from twisted_s3.storage.filesystem.layout import BucketLayout, parent
 from twisted_s3.storage.filesystem.locks import Locks
+from twisted_s3.storage.filesystem.lookup import Lookup
 from twisted_s3.storage.filesystem.metadata import Metadata, SideFileGone
-from twisted_s3.storage.filesystem.objects import Found, Objects
+from twisted_s3.storage.filesystem.objects import Objects
 
 
 class Renaming:
     """Renames objects: the file moves, and its record with it, for the record is the inode's."""
 
     def __init__(
-        self, disk: IDisk, files: Files, locks: Locks, metadata: Metadata, buckets: Buckets, objects: Objects
+        self,
+        disk: IDisk,
+        files: Files,
+        locks: Locks,
+        metadata: Metadata,
+        buckets: Buckets,
+        lookup: Lookup,
+        objects: Objects,
     ) -> None:
         self._disk = disk
         self._files = files
         self._locks = locks
         self._metadata = metadata
         self._buckets = buckets
+        self._lookup = lookup
         self._objects = objects
 
     def rename(
@@ -39,18 +48,18 @@ class Renaming:
         :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``, or from the conditions; both keys are then as before.
         """
         # A record goes along with the file, so the source needs one; the target only where a condition asks.
-        self._objects.head(bucket, source)
-        self._objects.warm(bucket, target, condition)
+        self._lookup.head(bucket, source)
+        self._lookup.warm(bucket, target, condition)
         with self._locks.bucket(bucket.name):
             self._buckets.require(bucket)
             with self._locks.keys(bucket.name, source, target):
-                moved = self._objects.find(bucket, source)
+                moved = self._lookup.find(bucket, source)
                 if moved is None:
-                    raise self._objects.missing(bucket, source)
+                    raise self._lookup.missing(bucket, source)
                 try:
                     version = self._prepared(source, moved, source_condition)
                     if source == target:
-                        self._objects.check(target, moved, condition)
+                        self._lookup.check(target, moved, condition)
                         return version
                     changed, replaced = self._move(bucket, source, target, moved, condition)
                 finally:
@@ -60,7 +69,7 @@ class Renaming:
 
     def _prepared(self, source: str, moved: Found, condition: Condition) -> ObjectVersion:
         """Check the source, and make sure that it carries a durable record: a file put by hand has none."""
-        version = self._objects.known(source, moved)
+        version = self._lookup.known(source, moved)
         condition(version)
         try:
             recorded = self._metadata.read(moved.descriptor, moved.stat, source)

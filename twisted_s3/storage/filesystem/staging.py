@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from twisted_s3.interfaces import Condition, IOpenedObject, IStagedBody, IStagedPart, always
-from twisted_s3.model import ByteRange, Digest, ObjectVersion, Part, Properties
+from twisted_s3.model import UNLOCKED, ByteRange, Digest, ObjectLock, ObjectVersion, Part, Properties
 from twisted_s3.storage.filesystem.failures import disk_failures
 from twisted_s3.storage.filesystem.intake import Intake
 from twisted_s3.storage.filesystem.pool import DiskPool
@@ -76,7 +76,7 @@ class _Staged:
 
 
 #: Called in the pool with the arguments of :meth:`IStagedBody.commit` behind the digest.
-CommitBody = Callable[[Digest, str, Properties, Condition, str], ObjectVersion]
+CommitBody = Callable[[Digest, str, Properties, Condition, str, ObjectLock], ObjectVersion]
 
 
 @implementer(IStagedBody)
@@ -88,10 +88,15 @@ class StagedBody(_Staged):
         self._commit = commit
 
     async def commit(
-        self, key: str, properties: Properties, condition: Condition = always, owner: str = ""
+        self,
+        key: str,
+        properties: Properties,
+        condition: Condition = always,
+        owner: str = "",
+        lock: ObjectLock = UNLOCKED,
     ) -> ObjectVersion:
         """Verify the payload, then make bytes, metadata and key durable and visible in one step."""
-        return await self._finish(lambda digest: self._commit(digest, key, properties, condition, owner))
+        return await self._finish(lambda digest: self._commit(digest, key, properties, condition, owner, lock))
 
 
 @implementer(IStagedPart)

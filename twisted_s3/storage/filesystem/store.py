@@ -20,28 +20,33 @@ from twisted_s3.interfaces import (
     IStagedBody,
     IStagedPart,
     KeyWalk,
+    VersionWalk,
     always,
 )
-from twisted_s3.model import Bucket, Digest, ObjectVersion, Part, Properties, Upload
+from twisted_s3.model import UNLOCKED, Bucket, Deletion, Digest, ObjectLock, ObjectVersion, Part, Properties, Upload
 from twisted_s3.storage.filesystem.buckets import Buckets, is_folder_name
 from twisted_s3.storage.filesystem.completion import Completion
 from twisted_s3.storage.filesystem.disk import IDisk, UnsyncedDisk
 from twisted_s3.storage.filesystem.failures import disk_failures
-from twisted_s3.storage.filesystem.files import Files
+from twisted_s3.storage.filesystem.files import Files, Found
+from twisted_s3.storage.filesystem.history import BucketHistory
 from twisted_s3.storage.filesystem.intake import Intake, TemporaryTarget
 from twisted_s3.storage.filesystem.layout import BUCKETS, LOCKS, RECORDS, STAGING, BucketLayout
 from twisted_s3.storage.filesystem.listing import DirectorySnapshots, key_walk
 from twisted_s3.storage.filesystem.locks import Locks
+from twisted_s3.storage.filesystem.lookup import Lookup
 from twisted_s3.storage.filesystem.metadata import Metadata
-from twisted_s3.storage.filesystem.objects import Found, Objects
+from twisted_s3.storage.filesystem.objects import Objects
 from twisted_s3.storage.filesystem.parts import Parts
 from twisted_s3.storage.filesystem.pool import DiskPool
 from twisted_s3.storage.filesystem.reading import OpenedObject
 from twisted_s3.storage.filesystem.realdisk import RealDisk
+from twisted_s3.storage.filesystem.removal import Removal
 from twisted_s3.storage.filesystem.renaming import Renaming
 from twisted_s3.storage.filesystem.staging import StagedBody, StagedPart
 from twisted_s3.storage.filesystem.sync import DirectorySync
 from twisted_s3.storage.filesystem.uploads import Uploads
+from twisted_s3.storage.filesystem.versions import Versions
 
 T = TypeVar("T")
 
@@ -85,11 +90,18 @@ class FilesystemStore:
         self._files = Files(disk, directories)
         metadata = Metadata(disk, self._files)
         self._buckets = Buckets(disk, self._files, directories, locks, is_bucket_name, self._now)
-        self._objects = Objects(disk, self._files, directories, locks, metadata, self._buckets, self._now)
-        self._renaming = Renaming(disk, self._files, locks, metadata, self._buckets, self._objects)
+        versions = Versions(disk, self._files, directories, metadata)
+        self._lookup = Lookup(disk, locks, metadata, versions, self._buckets, self._now)
+        self._objects = Objects(
+            disk, self._files, directories, locks, metadata, versions, self._buckets, self._lookup, self._now
+        )
+        self._removal = Removal(locks, self._lookup, self._objects, versions)
+        self._renaming = Renaming(disk, self._files, locks, metadata, self._buckets, self._lookup, self._objects)
         self._uploads = Uploads(disk, self._files, locks, self._buckets, self._now)
         self._parts = Parts(disk, self._files, directories, locks, self._uploads, self._now)
-        self._completion = Completion(disk, self._files, locks, self._objects, self._uploads, self._parts)
+        self._completion = Completion(
+            disk, self._files, locks, self._lookup, self._objects, self._uploads, self._parts
+        )
         self._snapshots = DirectorySnapshots(disk, reactor)
 
     async def start(self) -> None:
@@ -150,14 +162,14 @@ class FilesystemStore:
         """:raise S3Error: ``BucketNotEmpty``."""
         await self._run(self._buckets.delete, self._buckets.layout(name))
 
-    async def open_object(self, bucket: str, key: str) -> IOpenedObject:
-        """Open the current version. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``."""
-        found, version = await self._open(self._buckets.layout(bucket), key)
+    async def open_object(self, bucket: str, key: str, version_id: str | None = None) -> IOpenedObject:
+        """Open a version. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``, ``NoSuchVersion``, ``MethodNotAllowed``."""
+        found, version = await self._open(self._buckets.layout(bucket), key, version_id)
         return OpenedObject(self._disk, self._pool, found.descriptor, version)
 
-    async def head_object(self, bucket: str, key: str) -> ObjectVersion:
-        """The current version's metadata. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``."""
-        found, version = await self._open(self._buckets.layout(bucket), key)
+    async def head_object(self, bucket: str, key: str, version_id: str | None = None) -> ObjectVersion:
+        """The metadata of a version. :raise S3Error: as :meth:`open_object`."""
+        found, version = await self._open(self._buckets.layout(bucket), key, version_id)
         self._disk.close(found.descriptor)
         return version
 
@@ -168,7 +180,9 @@ class FilesystemStore:
             self._buckets.require(layout)
         target = TemporaryTarget(self._disk, self._files)
 
-        def commit(digest: Digest, key: str, properties: Properties, condition: Condition, owner: str) -> ObjectVersion:
+        def commit(
+            digest: Digest, key: str, properties: Properties, condition: Condition, owner: str, lock: ObjectLock
+        ) -> ObjectVersion:
             version = ObjectVersion(
                 key=key,
                 size=digest.size,
@@ -177,16 +191,21 @@ class FilesystemStore:
                 properties=properties,
                 checksums=digest.checksums,
                 owner=owner,
+                lock=lock,
             )
             return self._objects.put(target.temporary, layout, version, condition)
 
         return StagedBody(self._pool, Intake(payload, target), commit)
 
     async def change_object(
-        self, bucket: str, key: str, change: Callable[[ObjectVersion], ObjectVersion]
+        self,
+        bucket: str,
+        key: str,
+        change: Callable[[ObjectVersion], ObjectVersion],
+        version_id: str | None = None,
     ) -> ObjectVersion:
-        """Replace the properties of the current version in one step; its bytes and Last-Modified stay."""
-        return await self._run(self._objects.change, self._buckets.layout(bucket), key, change)
+        """Replace the properties and the lock of a version in one step; all else stays."""
+        return await self._run(self._objects.change, self._buckets.layout(bucket), key, change, version_id)
 
     async def rename_object(
         self,
@@ -200,15 +219,28 @@ class FilesystemStore:
         layout = self._buckets.layout(bucket)
         return await self._run(self._renaming.rename, layout, source, target, source_condition, condition)
 
-    async def delete_object(self, bucket: str, key: str, condition: Condition = always) -> bool:
-        """Remove the key. Gives whether it was there."""
-        return await self._run(self._objects.delete, self._buckets.layout(bucket), key, condition)
+    async def delete_object(
+        self,
+        bucket: str,
+        key: str,
+        condition: Condition = always,
+        version_id: str | None = None,
+        guard: Condition = always,
+        owner: str = "",
+    ) -> Deletion:
+        """Remove the key, or a version of it for good."""
+        layout = self._buckets.layout(bucket)
+        return await self._run(self._removal.delete, layout, key, condition, version_id, guard, owner)
 
     async def list_keys(
         self, bucket: str, page: Callable[[KeyWalk], T], shown: Callable[[T], Sequence[str]]
     ) -> tuple[T, Sequence[ObjectVersion]]:
         """Run ``page`` over the keys in the pool, then load the metadata of those that ``shown`` names."""
         return await self._run(self._list_keys, self._buckets.layout(bucket), page, shown)
+
+    async def list_versions(self, bucket: str, page: Callable[[VersionWalk], T]) -> T:
+        """Run ``page`` over the versions and delete markers of all keys, in the pool."""
+        return await self._run(self._list_versions, self._buckets.layout(bucket), page)
 
     async def create_upload(
         self,
@@ -218,10 +250,11 @@ class FilesystemStore:
         owner: str,
         checksum_algorithm: str = "",
         checksum_type: str = "",
+        lock: ObjectLock = UNLOCKED,
     ) -> Upload:
         """Begin a multipart upload."""
         layout = self._buckets.layout(bucket)
-        create = partial(self._uploads.create, layout, key, properties, owner, checksum_algorithm, checksum_type)
+        create = partial(self._uploads.create, layout, key, properties, owner, checksum_algorithm, checksum_type, lock)
         return await self._run(create)
 
     async def get_upload(self, bucket: str, key: str, upload_id: str) -> Upload:
@@ -278,11 +311,11 @@ class FilesystemStore:
         with disk_failures():
             return await self._pool.run(job, *args)
 
-    async def _open(self, bucket: BucketLayout, key: str) -> tuple[Found, ObjectVersion]:
+    async def _open(self, bucket: BucketLayout, key: str, version_id: str | None) -> tuple[Found, ObjectVersion]:
         with disk_failures():
-            opened = self._objects.peek(bucket, key)
+            opened = self._lookup.peek(bucket, key) if version_id is None else None
             if opened is None:
-                opened = await self._pool.run(self._objects.open, bucket, key, undo=self._close)
+                opened = await self._pool.run(self._lookup.open, bucket, key, version_id, undo=self._close)
             return opened
 
     def _close(self, opened: tuple[Found, ObjectVersion]) -> None:
@@ -293,7 +326,11 @@ class FilesystemStore:
     ) -> tuple[T, Sequence[ObjectVersion]]:
         self._buckets.require(bucket)
         result = page(key_walk(self._snapshots, bucket.tree, bucket.overflow))
-        return result, self._objects.head_all(bucket, shown(result))
+        return result, self._lookup.head_all(bucket, shown(result))
+
+    def _list_versions(self, bucket: BucketLayout, page: Callable[[VersionWalk], T]) -> T:
+        self._buckets.require(bucket)
+        return page(BucketHistory(self._snapshots, self._lookup, bucket))
 
     def _prepare(self) -> None:
         for folder in (STAGING, LOCKS, RECORDS, BUCKETS):
