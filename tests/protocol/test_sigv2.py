@@ -163,6 +163,22 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(refusal(head, now=time.time() + 1000).code, "RequestTimeTooSkewed")
         self.assertEqual(refusal(with_headers(head, date=None)).code, "AccessDenied")
         self.assertEqual(refusal(with_headers(head, date="yesterday")).code, "AccessDenied")
+        self.assertEqual(refusal(with_headers(head, date="Fri, 07 Jul 1950 21:53:04 GMT")).code, "AccessDenied")
+        self.assertEqual(refusal(with_headers(head, x_amz_date="")).code, "AccessDenied")
+
+    def test_bucket_signed_with_a_slash(self) -> None:
+        """Botocore signs ``/bucket/`` and sends ``/bucket``; nothing else may differ."""
+        for how in ("v2 header", "v2 query"):
+            for query in ("", "?acl"):
+                head = signed("PUT", f"/bucket/{query}", how=how)
+                self.assertIsNotNone(check(attrs.evolve(head, path=b"/bucket")))
+                for other in (b"/bucket2", b"/bucke", b"/bucket//", b"/bucket/k", b"/"):
+                    self.assertEqual(refusal(attrs.evolve(head, path=other)).code, "SignatureDoesNotMatch", other)
+                self.assertEqual(
+                    refusal(attrs.evolve(head, path=b"/bucket"), virtual_bucket="bucket").code, "SignatureDoesNotMatch"
+                )
+        key = attrs.evolve(signed(path="/bucket/k/", how="v2 header"), path=b"/bucket/k")
+        self.assertEqual(refusal(key).code, "SignatureDoesNotMatch")
 
     def test_bucket_of_the_host(self) -> None:
         head = signed(path="/bucket/key", how="v2 query")

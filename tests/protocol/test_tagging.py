@@ -107,9 +107,9 @@ class Documents(SynchronousTestCase):
 
     @given(TAGS)
     def test_round_trip(self, tags: dict[str, str]) -> None:
-        """What is written is read back, in order."""
+        """What is written is read back, ordered by key."""
         document = tagging_document(tags)
-        self.assertEqual(list(parse_tagging(document).items()), list(tags.items()))
+        self.assertEqual(list(parse_tagging(document).items()), sorted(tags.items()))
 
     def test_form(self) -> None:
         """The elements are AWS's."""

@@ -116,8 +116,9 @@ def storage_class_of(head: RequestHead) -> str:
 
 def _without_aws_chunked(value: str) -> str:
     """``aws-chunked`` is how the body travelled, not how the object is encoded."""
-    codings = (coding.strip() for coding in value.split(","))
-    return ",".join(coding for coding in codings if coding and coding.lower() != "aws-chunked")
+    codings = value.split(",")
+    kept = [coding for coding in codings if coding.strip().lower() not in ("", "aws-chunked")]
+    return value if len(kept) == len(codings) else ",".join(kept).strip()
 
 
 def headers_of(properties: Properties) -> Iterator[tuple[str, str]]:

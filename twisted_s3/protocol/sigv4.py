@@ -147,13 +147,14 @@ def headers_in_query(head: RequestHead, also: Collection[str] = ()) -> dict[str,
 def request_seconds(head: RequestHead) -> float:
     """The time of a request by its ``x-amz-date`` or else its ``Date``.
 
-    :raise S3Error: ``AccessDenied``.
+    :raise S3Error: ``AccessDenied`` for none, one that can not be read, and one before 1970.
     """
-    text = head.header("x-amz-date") or head.header("date") or ""
+    stamped = head.header("x-amz-date")
+    text = (head.header("date") or "") if stamped is None else stamped
     seconds = timestamp_seconds(text)
     if seconds is None:
         seconds = http_date_seconds(text)
-    if seconds is None:
+    if seconds is None or seconds < 0:
         raise S3Error("AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
     return seconds
 

@@ -78,6 +78,6 @@ def tags_of(head: RequestHead) -> Mapping[str, str]:
 
 
 def tagging_document(tags: Mapping[str, str]) -> bytes:
-    """Write the answer of GetObjectTagging and GetBucketTagging."""
-    written = (f"<Tag>{element('Key', key)}{element('Value', value)}</Tag>" for key, value in tags.items())
+    """Write the answer of GetObjectTagging and GetBucketTagging, ordered by key."""
+    written = (f"<Tag>{element('Key', key)}{element('Value', value)}</Tag>" for key, value in sorted(tags.items()))
     return document("Tagging", f"<TagSet>{''.join(written)}</TagSet>")
