@@ -19,6 +19,7 @@ from tests.storage.kit import (
 )
 from tests.storage.rename_contract import RenameContract
 from tests.storage.upload_contract import UploadContract
+from tests.storage.version_contract import VersionContract
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IObjectStore, IOpenedObject
 from twisted_s3.model import FULL_OBJECT, NULL_VERSION, ByteRange, Deletion, ObjectVersion, Properties
@@ -107,6 +108,7 @@ class BucketContract(StoreKit):
             store.change_object("absent", "x", lambda version: version),
             store.delete_object("absent", "x"),
             store.rename_object("absent", "x", "y"),
+            store.list_versions("absent", lambda walk: list(walk.keys(""))),
             store.list_keys("absent", lambda walk: list(walk("")), list),
             store.create_upload("absent", "x", Properties(), OWNER),
             store.get_upload("absent", "x", "id"),
@@ -402,7 +404,9 @@ class ObjectContract(StoreKit):
         self.assertNotIn(key, await self.keys())
 
 
-class StoreContract(BucketContract, ConfigurationContract, ObjectContract, KeyContract, RenameContract, UploadContract):
+class StoreContract(
+    BucketContract, ConfigurationContract, ObjectContract, KeyContract, RenameContract, UploadContract, VersionContract
+):
     """All of it. Mix it into a trial ``TestCase`` that has ``make_store``."""
 
 

@@ -7,16 +7,18 @@ from contextlib import suppress
 
 import attrs
 
-from twisted_s3.interfaces import Condition
+from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import Condition, always
 from twisted_s3.model import ObjectVersion
 from twisted_s3.storage.filesystem.buckets import Buckets
 from twisted_s3.storage.filesystem.disk import IDisk, Temporary
 from twisted_s3.storage.filesystem.files import Files, Found
-from twisted_s3.storage.filesystem.layout import BucketLayout, parent
+from twisted_s3.storage.filesystem.layout import STAGING, BucketLayout, parent
 from twisted_s3.storage.filesystem.locks import Locks
 from twisted_s3.storage.filesystem.lookup import Lookup
 from twisted_s3.storage.filesystem.metadata import Metadata, SideFileGone
 from twisted_s3.storage.filesystem.objects import Objects
+from twisted_s3.storage.filesystem.removal import Removal
 
 
 class Renaming:
@@ -31,6 +33,7 @@ class Renaming:
         buckets: Buckets,
         lookup: Lookup,
         objects: Objects,
+        removal: Removal,
     ) -> None:
         self._disk = disk
         self._files = files
@@ -39,6 +42,7 @@ class Renaming:
         self._buckets = buckets
         self._lookup = lookup
         self._objects = objects
+        self._removal = removal
 
     def rename(
         self, bucket: BucketLayout, source: str, target: str, source_condition: Condition, condition: Condition
@@ -47,6 +51,8 @@ class Renaming:
 
         :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``, or from the conditions; both keys are then as before.
         """
+        if self._buckets.get(bucket).versioning and source != target:
+            return self._copy_and_delete(bucket, source, target, source_condition, condition)
         # A record goes along with the file, so the source needs one; the target only where a condition asks.
         self._lookup.head(bucket, source)
         self._lookup.warm(bucket, target, condition)
@@ -66,6 +72,31 @@ class Renaming:
                     self._disk.close(moved.descriptor)
         self._objects.settle(changed, replaced)
         return attrs.evolve(version, key=target)
+
+    def _copy_and_delete(
+        self, bucket: BucketLayout, source: str, target: str, source_condition: Condition, condition: Condition
+    ) -> ObjectVersion:
+        """The same in a versioned bucket, which keeps the source's version: a new one for the target, and then a delete
+        marker for the source. Either is a commit of its own, and what comes between leaves both keys.
+        """
+        found, version = self._lookup.open(bucket, source)
+        try:
+            source_condition(version)
+            temporary = self._disk.create_temporary(STAGING)
+            try:
+                self._disk.copy_range(found.descriptor, 0, temporary.descriptor, 0, version.size)
+                made = self._objects.put(temporary, bucket, attrs.evolve(version, key=target), condition)
+            finally:
+                self._files.drop(temporary)
+        finally:
+            self._lookup.close(found)
+
+        def unchanged(current: ObjectVersion | None) -> None:
+            if current is None or (current.version_id, current.etag) != (version.version_id, version.etag):
+                raise S3Error("ConditionalRequestConflict")
+
+        self._removal.delete(bucket, source, unchanged, None, always, version.owner)
+        return made
 
     def _prepared(self, source: str, moved: Found, condition: Condition) -> ObjectVersion:
         """Check the source, and make sure that it carries a durable record: a file put by hand has none."""

@@ -96,7 +96,9 @@ class FilesystemStore:
             disk, self._files, directories, locks, metadata, versions, self._buckets, self._lookup, self._now
         )
         self._removal = Removal(locks, self._lookup, self._objects, versions)
-        self._renaming = Renaming(disk, self._files, locks, metadata, self._buckets, self._lookup, self._objects)
+        self._renaming = Renaming(
+            disk, self._files, locks, metadata, self._buckets, self._lookup, self._objects, self._removal
+        )
         self._uploads = Uploads(disk, self._files, locks, self._buckets, self._now)
         self._parts = Parts(disk, self._files, directories, locks, self._uploads, self._now)
         self._completion = Completion(
