@@ -1,0 +1,197 @@
+"""Run ceph/s3-tests against a daemon of ours: ``python -m tests.conformance CLONE [GROUP ...]``.
+
+CLONE is a clone of https://github.com/ceph/s3-tests. Its tests run in the Python that ``--python`` names, which has
+what its ``requirements.txt`` lists, pytest-xdist and pytest-timeout. Prints what was passed and each test that was not,
+with what `known` says about it; the exit status is 1 when a test fails of which it says nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+import attrs
+
+from tests.conformance.groups import BUILT, GROUPS, HEADERS, MAIN, Group, group_of
+from tests.conformance.known import KNOWN
+from tests.daemon import Daemon
+
+#: The users that the suite wants, by the name of their section.
+USERS = {
+    "s3 main": ("MAINMAINMAINMAINMAIN", "main-secret-main-secret-main-secret-main", "1" * 64, "main"),
+    "s3 alt": ("ALTALTALTALTALTALTAL", "alt-secret-alt-secret-alt-secret-alt-sec", "2" * 64, "alternative"),
+    "s3 tenant": ("TENANTTENANTTENANTTE", "tenant-secret-tenant-secret-tenant-secre", "3" * 64, "tenant"),
+    "iam": ("IAMIAMIAMIAMIAMIAMIA", "iam-secret-iam-secret-iam-secret-iam-sec", "4" * 64, "iam"),
+    "iam root": ("ROOTROOTROOTROOTROOT", "root-secret-root-secret-root-secret-root", "5" * 64, "root"),
+    "iam alt root": ("ALTROOTALTROOTALTROO", "altroot-secret-altroot-secret-altroot-se", "6" * 64, "altroot"),
+}
+#: Seconds for one test, and for one test run.
+TEST_PATIENCE = 120
+RUN_PATIENCE = 1800
+
+
+@attrs.frozen
+class Outcome:
+    """How a test ended: ``passed``, ``failed`` or ``skipped``, and the first line of why."""
+
+    test: str
+    state: str
+    why: str = ""
+
+
+def server_settings(directory: Path) -> str:
+    """The TOML file of the daemon: nothing but its users."""
+    lines = [
+        "[server]",
+        'host = "127.0.0.1"',
+        "port = 0",
+        f'data_dir = "{directory / "data"}"',
+        'durability = "none"',
+    ]
+    for access_key, secret_key, canonical_id, name in USERS.values():
+        lines += ["", "[[users]]", f'access_key = "{access_key}"', f'secret_key = "{secret_key}"']
+        lines += [f'canonical_id = "{canonical_id}"', f'display_name = "{name}"', f'email = "{name}@example.com"']
+    return "\n".join(lines) + "\n"
+
+
+def suite_settings(port: int) -> str:
+    """The configuration file of the suite, as its sample describes it."""
+    lines = ["[DEFAULT]", "host = 127.0.0.1", f"port = {port}", "is_secure = False", "ssl_verify = False"]
+    lines += ["", "[fixtures]", "bucket prefix = s3t-{random}-", "iam name prefix = s3t-", "iam path prefix = /s3t/"]
+    for section, (access_key, secret_key, canonical_id, name) in USERS.items():
+        lines += ["", f"[{section}]", f"display_name = {name}", f"user_id = {canonical_id}"]
+        lines += [f"email = {name}@example.com", "api_name = us-east-1"]
+        lines += [f"access_key = {access_key}", f"secret_key = {secret_key}"]
+        if section == "s3 tenant":
+            lines.append("tenant = ")
+    return "\n".join(lines) + "\n"
+
+
+class Suite:
+    """The clone, and the Python that runs it."""
+
+    def __init__(self, clone: Path, python: str, config: Path) -> None:
+        self._clone = clone
+        self._python = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        self._environ = {**os.environ, "S3TEST_CONF": str(config)}
+        self._report = config.with_suffix(".xml")
+
+    def tests(self) -> Sequence[str]:
+        """All its tests."""
+        listed = subprocess.run(
+            [*self._python, "--collect-only", MAIN, HEADERS],
+            cwd=self._clone,
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            timeout=RUN_PATIENCE,
+        )
+        return [line for line in listed.stdout.splitlines() if "::" in line]
+
+    def run(self, tests: Sequence[str], processes: int) -> Iterable[Outcome]:
+        """Run tests, so many at a time."""
+        if not tests:
+            return
+        self._report.unlink(missing_ok=True)
+        options = [f"--timeout={TEST_PATIENCE}", f"--junitxml={self._report}", "-n", str(processes)]
+        subprocess.run(
+            [*self._python, *options, *tests],
+            cwd=self._clone,
+            env=self._environ,
+            stdout=subprocess.DEVNULL,
+            timeout=RUN_PATIENCE,
+        )
+        for case in ElementTree.parse(self._report).iter("testcase"):
+            file = case.attrib["classname"].replace(".", "/") + ".py"
+            yield _outcome(f"{file}::{case.attrib['name']}", case)
+
+
+def _outcome(test: str, case: ElementTree.Element) -> Outcome:
+    for kind, state in (("failure", "failed"), ("error", "failed"), ("skipped", "skipped")):
+        found = case.find(kind)
+        if found is not None:
+            return Outcome(test, state, (found.get("message") or "").partition("\n")[0][:300])
+    return Outcome(test, "passed")
+
+
+def selected(tests: Iterable[str], groups: Sequence[Group]) -> Mapping[str, Sequence[str]]:
+    """The tests of each of these groups."""
+    found: dict[str, list[str]] = {group.name: [] for group in groups}
+    for test in tests:
+        if (name := group_of(test)) in found:
+            found[name].append(test)
+    return found
+
+
+def run(suite: Suite, groups: Sequence[Group]) -> Sequence[Outcome]:
+    """Run the tests of groups."""
+    tests = selected(suite.tests(), groups)
+    alone = {group.name for group in groups if group.alone}
+    together = [test for name, chosen in tests.items() if name not in alone for test in chosen]
+    outcomes: list[Outcome] = []
+    for name in alone:
+        outcomes += suite.run(tests[name], 0)
+    outcomes += suite.run(together, 2)
+    return outcomes
+
+
+def report(outcomes: Sequence[Outcome]) -> str:
+    """What was passed of each group, and all that was not, as reStructuredText."""
+    totals: dict[str, list[str]] = {group.name: [] for group in GROUPS}
+    for outcome in outcomes:
+        totals[group_of(outcome.test)].append(outcome.state)
+    lines = [".. list-table::", "   :header-rows: 1", "", "   * - Group", "     - Passed", "     - Of"]
+    for name, states in totals.items():
+        if states:
+            lines += [f"   * - {name}", f"     - {states.count('passed')}", f"     - {len(states)}"]
+    lines += ["   * - **all**", f"     - {sum(o.state == 'passed' for o in outcomes)}", f"     - {len(outcomes)}"]
+    lines += ["", ".. list-table::", "   :header-rows: 1", "   :widths: 40 60", "", "   * - Not passed", "     - Why"]
+    for outcome in sorted(outcomes, key=lambda o: o.test):
+        if outcome.state != "passed":
+            lines += [f"   * - ``{_name(outcome)}``", f"     - {KNOWN.get(_name(outcome)) or _unknown(outcome)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _name(outcome: Outcome) -> str:
+    return outcome.test.partition("::")[2]
+
+
+def _unknown(outcome: Outcome) -> str:
+    return f"**{outcome.state}**: ``{outcome.why}``"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what the command line names."""
+    parser = argparse.ArgumentParser("python -m tests.conformance", description=(__doc__ or "").partition("\n\n")[2])
+    parser.add_argument("clone", type=Path)
+    parser.add_argument("groups", nargs="*", metavar="group", choices=[[], *(group.name for group in GROUPS)])
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--report", type=Path, help="write the tables for the documentation to this file")
+    options = parser.parse_args(arguments)
+    groups = [group for group in GROUPS if group.name in options.groups] or BUILT
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder)
+        (directory / "server.toml").write_text(server_settings(directory))
+        daemon = Daemon(directory, ["s3store", "--config", "server.toml"])
+        try:
+            port = int(daemon.wait_for(r"listening on \S+:(\d+)")[1])
+            config = directory / "suite.conf"
+            config.write_text(suite_settings(port))
+            outcomes = run(Suite(options.clone, options.python, config), groups)
+        finally:
+            daemon.end()
+    text = report(outcomes)
+    print(text, end="")
+    if options.report:
+        options.report.write_text(text)
+    return int(any(o.state != "passed" and _name(o) not in KNOWN for o in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
