@@ -25,7 +25,6 @@ from twisted_s3.protocol.listing import (
     start_after_marker,
     successor,
     uploads_page,
-    versions_start,
     wants_url_encoding,
 )
 
@@ -125,7 +124,6 @@ class ListPageTests(SynchronousTestCase):
         self.assertEqual(page.is_truncated, len(expected) > size)
         self.assertEqual(page.next_start is not None, page.is_truncated)
         self.assertEqual(page.last, expected[:size][-1] if expected else "")
-        self.assertEqual(page.last_is_key, page.last in page.keys)
 
     @given(KEYS, PREFIXES, DELIMITERS, st.integers(1, 7), NARROW | ODD)
     def test_marker(self, keys: list[str], prefix: str, delimiter: str, size: int, marker: str) -> None:
@@ -213,24 +211,6 @@ class TokenTests(SynchronousTestCase):
         self.assertEqual(objects_start(None, "y"), "y\0")
         self.assertEqual(objects_start(None, ""), "")
         self.assertRaises(S3Error, objects_start, "", "y")
-
-
-class VersionsTests(SynchronousTestCase):
-    def test_starts(self) -> None:
-        self.assertEqual(versions_start("", "", "", None), "")
-        self.assertEqual(versions_start("", "", "a", None), "a\0")
-        self.assertEqual(versions_start("", "", "a", "null"), "a\0")
-        self.assertEqual(versions_start("", "/", "a/", None), "a0")
-
-    def test_refused(self) -> None:
-        for key, version, message in (
-            ("", "null", "A version-id marker cannot be specified without a key marker."),
-            ("a", "", "A version-id marker cannot be empty."),
-            ("a", "other", "Invalid version id specified"),
-        ):
-            error = self.assertRaises(S3Error, versions_start, "", "", key, version)
-            self.assertEqual((error.code, error.message), ("InvalidArgument", message))
-            self.assertEqual(error.elements, {"ArgumentName": "version-id-marker", "ArgumentValue": version})
 
 
 def upload(key: str, id: str) -> Upload:

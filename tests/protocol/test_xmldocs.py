@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_s3.errors import S3Error
-from twisted_s3.model import COMPOSITE, FULL_OBJECT, Bucket, ObjectVersion, Part, Properties, Upload
+from twisted_s3.model import COMPOSITE, FULL_OBJECT, Bucket, ListedVersion, ObjectVersion, Part, Properties, Upload
 from twisted_s3.protocol.listing import BucketsPage, Page, PartsPage, UploadsPage
+from twisted_s3.protocol.versionlisting import VersionsPage
 from twisted_s3.protocol.xmldocs import (
     NAMESPACE,
     PROLOG,
@@ -248,9 +249,11 @@ class ListObjectsTests(DocumentTestCase):
         second = parse("ListObjectsV2", list_objects_v2_result("b", page, objects, start_after="s ", url=True, **names))
         decode_list_object_v2(second, context)
         self.assertEqual((second["Prefix"], second["StartAfter"]), ("p +\x01", "s "))
+        listed = tuple(ListedVersion(item, True) for item in objects)
+        versions = VersionsPage(listed, (CONTROL_KEY + "/",), True, CONTROL_KEY)
         third = parse(
             "ListObjectVersions",
-            list_versions_result("b", page, objects, owners, key_marker="k\x01", url=True, **names),
+            list_versions_result("b", versions, owners, key_marker="k\x01", url=True, **names),
         )
         decode_list_object_versions(third, context)
         self.assertEqual((third["KeyMarker"], third["NextKeyMarker"]), ("k\x01", CONTROL_KEY))
@@ -262,9 +265,11 @@ class ListObjectsTests(DocumentTestCase):
             self.assertEqual(found["Delimiter"], "\x02")
 
     def test_versions(self) -> None:
-        page = Page(("a",), ("a/",), True, "a", "x")
+        marker = ObjectVersion("a", 0, "", MOMENT, version_id="2", delete_marker=True)
+        listed = (ListedVersion(marker, True), ListedVersion(version("a"), False))
+        page = VersionsPage(listed, ("a/",), True, "a", "null")
         body = list_versions_result(
-            "bucket", page, [version("a")], owners, prefix="a", delimiter="/", key_marker="K", version_id_marker="null"
+            "bucket", page, owners, prefix="a", delimiter="/", key_marker="K", version_id_marker="null"
         )
         self.check(
             "ListObjectVersions",
@@ -280,15 +285,24 @@ class ListObjectsTests(DocumentTestCase):
                 "Delimiter": "/",
                 "IsTruncated": True,
                 "Versions": [
-                    {"Key": "a", "VersionId": "null", "IsLatest": True, **self.ENTRY, "Owner": self.PERSON},
+                    {"Key": "a", "VersionId": "null", "IsLatest": False, **self.ENTRY, "Owner": self.PERSON},
+                ],
+                "DeleteMarkers": [
+                    {
+                        "Key": "a",
+                        "VersionId": "2",
+                        "IsLatest": True,
+                        "LastModified": SHOWN,
+                        "Owner": self.PERSON,
+                    },
                 ],
                 "CommonPrefixes": [{"Prefix": "a/"}],
             },
         )
 
     def test_versions_behind_a_group(self) -> None:
-        page = Page((), ("a/",), True, "a/", "a0")
-        found = parse("ListObjectVersions", list_versions_result("b", page, [], owners, delimiter="/"))
+        page = VersionsPage((), ("a/",), True, "a/")
+        found = parse("ListObjectVersions", list_versions_result("b", page, owners, delimiter="/"))
         self.assertEqual(found["NextKeyMarker"], "a/")
         self.assertNotIn("NextVersionIdMarker", found)
 

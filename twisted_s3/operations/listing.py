@@ -17,9 +17,9 @@ from twisted_s3.protocol.listing import (
     objects_start,
     page_size,
     start_after_marker,
-    versions_start,
     wants_url_encoding,
 )
+from twisted_s3.protocol.versionlisting import check_version_marker, versions_page
 
 
 @attrs.frozen
@@ -88,20 +88,19 @@ async def list_objects_v2(call: Call) -> Answer:
 
 
 async def list_object_versions(call: Call) -> Answer:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
-
-    In a bucket that was never versioned every object is its own ``null`` version.
-    """
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html"""
     query = _Query.of(call)
     key_marker = call.parameter("key-marker") or ""
     version_marker = call.parameter("version-id-marker")
-    start = versions_start(query.prefix, query.delimiter, key_marker, version_marker)
-    page, objects = await query.run(call, start)
+    check_version_marker(key_marker, version_marker)
+    page = await call.store.list_versions(
+        call.bucket_name,
+        lambda walk: versions_page(walk, query.prefix, query.delimiter, key_marker, version_marker, query.max_keys),
+    )
     return document(
         xmldocs.list_versions_result(
             call.bucket_name,
             page,
-            objects,
             call.shown_owner,
             key_marker=key_marker,
             version_id_marker=version_marker or "",

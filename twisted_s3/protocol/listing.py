@@ -20,7 +20,7 @@ import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import KeyWalk
-from twisted_s3.model import NULL_VERSION, Bucket, Part, Upload
+from twisted_s3.model import Bucket, Part, Upload
 
 _LARGEST = 2**31 - 1
 _INTEGER = re.compile(r"-?[0-9]{1,10}")
@@ -42,11 +42,6 @@ class Page:
     is_truncated: bool = False
     last: str = ""
     next_start: str | None = None
-
-    @property
-    def last_is_key(self) -> bool:
-        """Whether ``last`` is a key, and not a common prefix."""
-        return bool(self.keys) and self.keys[-1] == self.last
 
 
 @attrs.frozen
@@ -171,25 +166,6 @@ def objects_start(continuation_token: str | None, start_after: str) -> str:
     :raise S3Error: as :func:`decode_token`.
     """
     return start_after_key(start_after) if continuation_token is None else decode_token(continuation_token)
-
-
-def versions_start(prefix: str, delimiter: str, key_marker: str, version_id_marker: str | None) -> str | None:
-    """The start of a ListObjectVersions page of a bucket that has never been versioned.
-
-    Every key has one version, ``null``, so a marker with it is a marker of the key.
-
-    :raise S3Error: ``InvalidArgument`` for a version id without a key, an empty one, or any but ``null``.
-    """
-    if version_id_marker is not None:
-        name = "version-id-marker"
-        if version_id_marker == "":
-            raise _argument(name, "", "A version-id marker cannot be empty.")
-        if not key_marker:
-            message = "A version-id marker cannot be specified without a key marker."
-            raise _argument(name, version_id_marker, message)
-        if version_id_marker != NULL_VERSION:
-            raise _argument(name, version_id_marker, "Invalid version id specified")
-    return start_after_marker(key_marker, prefix, delimiter)
 
 
 def uploads_page(

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import attrs
 
 from twisted_s3.errors import S3Error
-from twisted_s3.model import Bucket, ObjectVersion, Part, Upload
+from twisted_s3.model import Bucket, ListedVersion, ObjectVersion, Part, Upload
 from twisted_s3.protocol.dates import format_iso8601
 from twisted_s3.protocol.listing import BucketsPage, Page, PartsPage, UploadsPage
 from twisted_s3.protocol.names import encode_key
+from twisted_s3.protocol.versionlisting import VersionsPage
 
 #: The namespace of all documents but errors.
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -47,10 +48,15 @@ Owners = Callable[[str], Owner]
 
 @attrs.frozen
 class Deleted:
-    """A key that DeleteObjects removed (or that was not there)."""
+    """A key that DeleteObjects removed (or that was not there).
+
+    :ivar version_id: the version that the client named.
+    :ivar marker_id: the delete marker that was made, or removed.
+    """
 
     key: str
     version_id: str | None = None
+    marker_id: str | None = None
 
 
 @attrs.frozen
@@ -184,8 +190,7 @@ def list_objects_v2_result(
 
 def list_versions_result(
     bucket: str,
-    page: Page,
-    objects: Sequence[ObjectVersion],
+    page: VersionsPage,
     owners: Owners,
     *,
     prefix: str = "",
@@ -195,10 +200,7 @@ def list_versions_result(
     max_keys: int = 1000,
     url: bool = False,
 ) -> bytes:
-    """Write the answer of ListObjectVersions of a bucket where every version is the latest of its key.
-
-    :param objects: the metadata of ``page.keys``, without those that have vanished since.
-    """
+    """Write the answer of ListObjectVersions."""
     name = _namer(url)
     people = _people(owners)
     return document(
@@ -207,17 +209,13 @@ def list_versions_result(
         name("Prefix", prefix),
         name("KeyMarker", key_marker),
         element("VersionIdMarker", version_id_marker),
-        name("NextKeyMarker", page.last) if page.is_truncated else "",
-        element("NextVersionIdMarker", "null") if page.is_truncated and page.last_is_key else "",
+        name("NextKeyMarker", page.next_key_marker) if page.is_truncated else "",
+        optional("NextVersionIdMarker", page.next_version_id_marker) if page.is_truncated else "",
         element("MaxKeys", max_keys),
         name("Delimiter", delimiter) if delimiter else "",
         _encoding(url),
         _truncated(page.is_truncated),
-        *(
-            f"<Version>{name('Key', version.key)}{element('VersionId', version.version_id)}<IsLatest>true</IsLatest>"
-            f"{_facts(version, people(version.owner))}</Version>"
-            for version in objects
-        ),
+        *(_version(listed, name, people) for listed in page.versions),
         *_common_prefixes(page.common_prefixes, name),
     )
 
@@ -325,7 +323,9 @@ def delete_result(deleted: Iterable[Deleted], failures: Iterable[DeleteFailure])
     return document(
         "DeleteResult",
         *(
-            f"<Deleted>{element('Key', entry.key)}{optional('VersionId', entry.version_id)}</Deleted>"
+            f"<Deleted>{element('Key', entry.key)}{optional('VersionId', entry.version_id)}"
+            f"{'<DeleteMarker>true</DeleteMarker>' if entry.marker_id else ''}"
+            f"{optional('DeleteMarkerVersionId', entry.marker_id)}</Deleted>"
             for entry in deleted
         ),
         *(
@@ -396,6 +396,19 @@ def _facts(version: ObjectVersion, owner: str) -> str:
         f"{_modified(version.last_modified, version.etag)}{checksums}<Size>{version.size}</Size>{owner}"
         f"<StorageClass>{escape(version.properties.storage_class)}</StorageClass>"
     )
+
+
+def _version(listed: ListedVersion, name: Callable[[str, str], str], people: Callable[[str], str]) -> str:
+    version = listed.version
+    named = (
+        f"{name('Key', version.key)}{element('VersionId', version.version_id)}"
+        f"<IsLatest>{'true' if listed.is_latest else 'false'}</IsLatest>"
+    )
+    owner = people(version.owner)
+    if version.delete_marker:
+        modified = f"<LastModified>{format_iso8601(version.last_modified)}</LastModified>"
+        return f"<DeleteMarker>{named}{modified}{owner}</DeleteMarker>"
+    return f"<Version>{named}{_facts(version, owner)}</Version>"
 
 
 def _contents(
