@@ -48,10 +48,13 @@ class FlowTestCase(WireTestCase):
         while not server.finished:
             await self.turn(0.001)
 
-    async def settled(self) -> None:
+    async def settled(self, server: Server) -> None:
         """Let the reactor move what the kernel can move."""
-        for _ in range(300):
-            await self.turn(0.0005)
+        store, seen = server.store, None
+        assert isinstance(store, WatchedStore)
+        while seen != (seen := (store.read, store.written, self.buffered(server))):
+            for _ in range(200):
+                await self.turn(0.0005)
 
     def buffered(self, server: Server) -> int:
         """Bytes that the server keeps for its connections."""
@@ -80,7 +83,7 @@ class Backpressure(FlowTestCase):
         wires = [await self.connect(server) for _ in range(4)]
         for number, wire in enumerate(wires):
             wire.send(request("PUT", f"/bucket/{number}", b"x" * BIG))
-        await self.settled()
+        await self.settled(server)
         self.assertEqual(store.written, 0)
         self.assertLess(self.buffered(server), len(wires) * (HIGH_WATER + 512 * 1024))
         self.assertGreater(self.buffered(server), HIGH_WATER)
@@ -97,8 +100,8 @@ class Backpressure(FlowTestCase):
         for size in (5, 4 * HIGH_WATER):
             store.held = True
             wire.send(request("PUT", body=b"x" * (size + 1))[:-1])
-            await self.when(lambda: channel._body)
-            await self.settled()
+            came = min(size, HIGH_WATER)
+            await self.when(lambda came=came: channel._body and channel._body.received >= came)
             self.assertEqual(clock.getDelayedCalls(), [])
             store.release()
             self.assertEqual((await wire.exchange(b"x")).status, 200)
@@ -112,7 +115,7 @@ class Backpressure(FlowTestCase):
         wire.send(
             request("PUT", headers={"Transfer-Encoding": "chunked"}) + b"5\r\nhello\r\nx\r\n" + b"x" * 4 * HIGH_WATER
         )
-        await self.settled()
+        await self.settled(server)
         (channel,) = server.site._channels
         self.assertLess(self.buffered(server) + len(channel._transferDecoder._buffer), 2 * 65536)
         store.release()
@@ -128,14 +131,14 @@ class Backpressure(FlowTestCase):
         for wire in wires:
             wire.transport.pauseProducing()
             wire.send(request())
-        await self.settled()
+        await self.settled(server)
         self.assertLess(store.read, len(wires) * SOCKETS)
         self.assertLess(self.buffered(server), len(wires) * (3 * PIECE))
         self.assertEqual(store.open, len(wires))
         for wire in wires:
             wire.transport.resumeProducing()
             self.assertEqual(len((await wire.response()).body), BIG)
-        await self.settled()
+        await self.settled(server)
         self.assertEqual(store.open, 0)
 
     @coroutine
@@ -147,7 +150,7 @@ class Backpressure(FlowTestCase):
         store = self.watched(server)
         wire.transport.pauseProducing()
         wire.send(request(how="v4 query") * 100 + request("GET", "/bucket/big") * 2)
-        await self.settled()
+        await self.settled(server)
         self.assertLess(store.read, SOCKETS)
         self.assertLess(self.buffered(server), 3 * PIECE + 65536)
         wire.transport.resumeProducing()
@@ -165,7 +168,7 @@ class Backpressure(FlowTestCase):
         wire.transport.pauseProducing()
         wire.send(request())
         await self.when(lambda: channel._waitingForTransport)
-        await self.settled()
+        await self.settled(server)
         clock.advance(9)
         wire.send(b"GET")
         await self.when(lambda: channel._dataBuffer)
@@ -185,7 +188,7 @@ class Backpressure(FlowTestCase):
         wire.transport.pauseProducing()
         wire.send(request() * 100)
         await self.when(lambda: channel._held)
-        await self.settled()
+        await self.settled(server)
         clock.advance(10)
         await self.when(lambda: not server.site._channels)
         wire.transport.resumeProducing()

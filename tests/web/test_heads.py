@@ -312,7 +312,7 @@ class Connections(WireTestCase):
             (request("GET", "/bucket"), 200),
             (request("DELETE"), 204),
             (request(), 404),
-            (request("PUT", "/bucket?acl", b""), 501),
+            (request("PUT", "/bucket?newfangled", b""), 501),
         ):
             response = await wire.exchange(data)
             self.assertEqual(response.status, status)

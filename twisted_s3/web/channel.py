@@ -111,12 +111,14 @@ class S3Channel(http.HTTPChannel):
         self._refuse(S3Error("RequestHeaderSectionTooLarge"))
 
     def headerReceived(self, line: bytes) -> bool:
-        """Take a header; one whose number is too long to be a number is as bad as any other."""
+        """Refuse characters that end lines elsewhere, and lengths with too many digits; else as ``twisted.web``."""
         try:
-            return bool(super().headerReceived(line))
+            if not any(byte in line for byte in b"\0\r\n"):
+                return bool(super().headerReceived(line))
         except ValueError:
-            self._respondToBadRequestAndDisconnect()
-            return False
+            pass
+        self._respondToBadRequestAndDisconnect()
+        return False
 
     def allHeadersReceived(self) -> None:
         """Begin the request. Its body, if it has one, waits until somebody asks for it."""

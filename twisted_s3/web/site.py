@@ -75,5 +75,11 @@ class S3Site(server.Site):
         """HTTP/1.1 alone, whatever else ``twisted.web`` could speak."""
         return [b"http/1.1"]
 
+    def startFactory(self) -> None:
+        """Nothing: ``twisted.web`` would wake up every second for the date of its access log."""
+
+    def stopFactory(self) -> None:
+        """Nothing, as nothing was started."""
+
     def log(self, request: Any) -> None:
         """Nothing: the access log is kept by the resource, which knows the operation."""
