@@ -104,7 +104,7 @@ class Assembly:
     async def stop(self) -> None:
         """Stop it. Requests that still run are broken off."""
         self.faults.clear()
-        self.faults.release()
+        self.faults.break_off()
         await self._service.stopService()
 
     def reset(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -15,6 +15,7 @@ from twisted_s3.errors import ERRORS, S3Error
 from twisted_s3.interfaces import IBody
 from twisted_s3.operations.call import Answer
 from twisted_s3.operations.table import OPERATIONS
+from twisted_s3.web.bodies import ClientGone
 
 _NAMES = frozenset(operation.name for operation in OPERATIONS)
 
@@ -223,12 +224,26 @@ class Faults:
                     break
         return taken
 
+    @property
+    def waiting(self) -> int:
+        """How many requests a delay or a stall keeps waiting now."""
+        return len(self._waiting)
+
     def release(self) -> None:
         """Let all go on that waits."""
-        waiting, self._waiting = self._waiting, {}
-        for waiter, call in waiting.items():
-            call.cancel()
+        for waiter in self._stop_waiting():
             waiter.callback(None)
+
+    def break_off(self) -> None:
+        """End all that waits, without an answer."""
+        for waiter in self._stop_waiting():
+            waiter.errback(ClientGone())
+
+    def _stop_waiting(self) -> Iterable[Deferred[None]]:
+        waiting, self._waiting = self._waiting, {}
+        for call in waiting.values():
+            call.cancel()
+        return waiting
 
     async def _sleep(self, seconds: float) -> None:
         waiter: Deferred[None] = Deferred()
