@@ -13,7 +13,7 @@ _VERSIONS = "Needs versions of objects."
 _RGW = "An extension of Ceph's own."
 _PLUS = (
     "AWS writes a space as ``+`` where ``encoding-type=url`` is asked for "
-    "(`measured <https://github.com/brekkylab/backlot/pull/178>`__); the suite wants ``%20``."
+    "(`measured <https://github.com/brekkylab/backlot/issues/178>`__); the suite wants ``%20``."
 )
 _V1_PREFIX = (
     "``encoding-type=url``, which botocore asks for unbidden, encodes ``Prefix`` too; botocore decodes it for "
@@ -73,8 +73,7 @@ _REASONS: Mapping[str, str] = {
     "AWS gives no location for a bucket in us-east-1.": "test_bucket_get_location",
     "AWS answers ``InvalidArgument``; the suite wants ``InvalidRange``.": "test_multipart_copy_invalid_range",
     "A list that names a part twice is not in order: AWS answers ``InvalidPartOrder`` "
-    "(`seen <https://github.com/transloadit/uppy/issues/2324>`__). We name the first part that is not there as "
-    "listed, ``InvalidPart``.": "test_multipart_resend_first_finishes_last",
+    "(`seen <https://github.com/transloadit/uppy/issues/2324>`__).": "test_multipart_resend_first_finishes_last",
     "The suite means a key that is no UTF-8; today's boto3 sends it as UTF-8, and the key does not exist: 404.": (
         "test_object_read_unreadable"
     ),

@@ -162,10 +162,11 @@ def chosen_parts(wanted: Sequence[CompletedPart], stored: Sequence[Part], least:
     :raise S3Error: ``InvalidPartOrder``, ``InvalidPart``, ``EntityTooSmall``.
     """
     by_number: Mapping[int, Part] = {part.number: part for part in stored}
+    numbers = [claim.number for claim in wanted]
+    if numbers != sorted(set(numbers)):
+        raise S3Error("InvalidPartOrder")
     chosen: list[Part] = []
     for claim in wanted:
-        if chosen and claim.number <= chosen[-1].number:
-            raise S3Error("InvalidPartOrder")
         part = by_number.get(claim.number)
         if part is None or part.etag != claim.etag or not _agrees(claim, part):
             raise S3Error("InvalidPart", elements={"PartNumber": str(claim.number), "ETag": claim.etag})

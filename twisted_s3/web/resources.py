@@ -24,6 +24,7 @@ from twisted_s3.web.bodies import ClientGone, NoBody, RequestBody, SpooledBody
 from twisted_s3.web.gate import Gate, Passage, Target
 from twisted_s3.web.render import error_answer, render
 from twisted_s3.web.request import IStreamingResource
+from twisted_s3.web.subject import with_subject
 
 _log = Logger()
 
@@ -137,7 +138,7 @@ class S3Resource(Resource):
                 await self.send(request, await self._gate.answer(head, target, body, passage), body, request_id)
             except S3Error as refusal:
                 error = refusal.code
-                await self._refuse(request, refusal, body, request_id)
+                await self._refuse(request, with_subject(refusal, passage, head), body, request_id)
             except ClientGone:
                 raise
             except Exception:
