@@ -33,7 +33,7 @@ UNSIGNED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 class Refused:
     """A request, and the error that it must get. ``{upload}`` is an upload of `KEY`, of which part 1 is `TEN`.
 
-    :ivar elements: of the document, beside Code, Message, Resource, RequestId and HostId: exactly these; "*" for any text.
+    :ivar elements: of the document beside those of all errors: exactly these; "*" for any text.
     :ivar message: "" for the usual one of the code.
     :ivar given: response headers.
     """
