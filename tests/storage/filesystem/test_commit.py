@@ -112,7 +112,24 @@ class OrderTests(_ObservedKit, TestCase):
         await self.put("x", b"1")
         self.script.reset()
         await self.store.change_object(BUCKET, "x", lambda version: version)
-        self.assertEqual(self.order(), [("setxattr", None), ("fsync", None)])
+        # The name, too: who put the object may not have synced it yet.
+        self.assertEqual(self.order(), [("setxattr", None), ("fsync", None), ("fsync_directory", b"bucket")])
+
+    async def test_delete_of_nothing(self) -> None:
+        self.script.reset()
+        await self.store.delete_object(BUCKET, "a/b")
+        # Who removed it may not have synced that yet.
+        synced = [path for name, path in self.order() if name == "fsync_directory"]
+        self.assertEqual(synced[:1], [b"bucket"])
+
+    async def test_a_rename_into_new_directories(self) -> None:
+        await self.put("x", b"1")
+        self.script.reset()
+        await self.store.rename_object(BUCKET, "x", "a/b")
+        order = self.order()
+        # The only copy must not move into directories that a crash takes back.
+        moved = len(order) - 1 - order[::-1].index(("publish", b"bucket/a/b"))
+        self.assertEqual(order[moved - 2 : moved], [("fsync_directory", b"bucket/a"), ("fsync_directory", b"bucket")])
 
     async def test_part(self) -> None:
         upload = await self.begin()

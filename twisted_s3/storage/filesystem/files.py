@@ -40,9 +40,13 @@ class Files:
         :raise FileNotFoundError: when ``top`` is not there.
         :raise OSError: as :meth:`IDisk.publish`, and where a directory can not be made.
         """
+        # What is moved may be the only copy of something durable: no crash may keep the move and lose where it went.
+        moved = temporary.name is not None and parent(temporary.name) != STAGING
         try:
             for _ in range(_ATTEMPTS):
                 try:
+                    if moved:
+                        self._directories.reach(parent(path))
                     self._disk.publish(temporary, path, replace)
                 except FileNotFoundError:
                     # Missing from the start, or removed by a delete that emptied it.

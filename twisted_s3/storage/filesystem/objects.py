@@ -130,7 +130,9 @@ class Objects:
                     self._metadata.forget(before)
             finally:
                 self._lookup.close(found)
-            return version
+        # Whoever put the version may not have brought its name to stable storage yet.
+        self._directories.sync(parent(found.path))
+        return version
 
     def succession(self, bucket: BucketLayout, key: str) -> Succession | None:
         """What changes the versions of a key, in a bucket that is locked; None where there have never been any.
@@ -183,6 +185,16 @@ class Objects:
             else:
                 return path
         return None
+
+    def vacant(self, bucket: BucketLayout, key: str) -> Sequence[bytes]:
+        """The directories to sync for a key without a file to stay so: whoever removed that may not have synced yet."""
+        changed = []
+        for path in bucket.paths(key):
+            directory = parent(path)
+            while directory != bucket.top(path) and self._kind(directory) is not Kind.DIRECTORY:
+                directory = parent(directory)
+            changed.append(directory)
+        return changed
 
     def unlink(self, bucket: BucketLayout, key: str, current: Found) -> Sequence[bytes]:
         """Remove the file of a key and the directories that this empties. Gives the directories to sync."""

@@ -71,7 +71,7 @@ class Removal:
     ) -> tuple[Deletion, Sequence[bytes]]:
         """Remove a key from a bucket that was never versioned."""
         if found is None:
-            return Deletion(False), ()
+            return Deletion(False), self._objects.vacant(bucket, key)
         self._lookup.check(key, found, guard)
         return Deletion(True), self._objects.unlink(bucket, key, found)
 
@@ -92,7 +92,7 @@ class Removal:
         entry = entry_of(bucket.versions.folder(key), version_id, succession.next_sequence(), marker=True)
         self._versions.add_marker(entry, key, owner)
         self._versions.sync(bucket, key)
-        changed = () if found is None else self._objects.unlink(bucket, key, found)
+        changed = self._objects.vacant(bucket, key) if found is None else self._objects.unlink(bucket, key, found)
         return Deletion(found is not None, version_id, delete_marker=True), changed
 
     def _check_replaced(self, key: str, found: Found | None, guard: Condition, succession: Succession) -> None:
@@ -131,7 +131,7 @@ class Removal:
         version = self._described(key, current if is_current else None, doomed)
         condition(version)
         if version is None:
-            return Deletion(False, version_id), ()
+            return Deletion(False, version_id), self._objects.vacant(bucket, key)
         guard(version)
         deletion = Deletion(True, version_id, version.delete_marker)
         if is_current and current is not None:

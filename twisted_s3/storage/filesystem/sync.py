@@ -50,6 +50,14 @@ class DirectorySync:
         except FileNotFoundError:
             pass
 
+    def reach(self, directory: bytes) -> None:
+        """Return when the name of ``directory``, and those of all above it, are on stable storage.
+
+        :raise FileNotFoundError: when it is not there.
+        """
+        if not self._disk.is_anchored(directory):
+            self.sync(directory)
+
     def _sync_one(self, directory: bytes) -> None:
         with self._lock:
             before = self._running.get(directory)
