@@ -1,0 +1,1 @@
+"""A disk that crashes, and what must hold afterwards: see docs/crashes.rst."""
