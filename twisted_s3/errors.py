@@ -36,6 +36,10 @@ ERRORS: Mapping[str, tuple[int, str]] = {
         400,
         "The specified location constraint is incompatible for the region specific endpoint this request was sent to.",
     ),
+    "IllegalVersioningConfigurationException": (
+        400,
+        "The Versioning element must be specified",
+    ),
     "IncompleteBody": (400, "The request body terminated unexpectedly"),
     "InternalError": (500, "We encountered an internal error. Please try again."),
     "InvalidAccessKeyId": (403, "The AWS Access Key Id you provided does not exist in our records."),

@@ -136,7 +136,7 @@ class Attributes(OperationTestCase):
         self.assertEqual(answer.element("ArgumentValue"), "etag")
         call = client.get_object_attributes
         self.refused("NoSuchKey", 404, call, Bucket=BUCKET, Key="absent", ObjectAttributes=ALL)
-        self.refused("NoSuchVersion", 404, call, **AT, VersionId="abc", ObjectAttributes=ALL)
+        self.refused("InvalidArgument", 400, call, **AT, VersionId="abc", ObjectAttributes=ALL)
         self.assertEqual(call(**AT, VersionId="null", ObjectAttributes=["ObjectSize"])["ObjectSize"], 5)
         self.refused("AccessDenied", 403, server.client(BOB).get_object_attributes, **AT, ObjectAttributes=ALL)
         wants = {"x-amz-object-attributes": "ETag"}

@@ -98,7 +98,7 @@ class Copying(OperationTestCase):
         self.refused("NoSuchBucket", 404, client.copy_object, Bucket="absent", Key="to", CopySource=f"{BUCKET}/k")
         self.refused("InvalidBucketName", 400, client.copy_object, **to, CopySource="B_B/k")
         self.refused("KeyTooLongError", 400, client.copy_object, **to, CopySource=f"{BUCKET}/" + "k" * 1025)
-        self.refused("NoSuchVersion", 404, client.copy_object, **to, CopySource=f"{BUCKET}/k?versionId=abc")
+        self.refused("InvalidArgument", 400, client.copy_object, **to, CopySource=f"{BUCKET}/k?versionId=abc")
         for malformed in ("k", "/", "bucket/", ""):
             answer = send(server, "PUT", f"/{BUCKET}/to", b"", {"x-amz-copy-source": malformed})
             self.assertEqual((answer.status, answer.code), (400, "InvalidArgument"), malformed)

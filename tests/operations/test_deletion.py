@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from base64 import b64encode
 from hashlib import md5, sha256
+from typing import Any
 
 from tests.operations.clients import BUCKET, OperationTestCase, send, served
 from tests.serving import BOB, Server
-from twisted_s3.interfaces import Condition
+from twisted_s3 import model
 from twisted_s3.storage.memory import MemoryStore
 
 
 class FailingStore(MemoryStore):
     """A store with a bug."""
 
-    async def delete_object(self, bucket: str, key: str, condition: Condition = lambda current: None) -> bool:
+    async def delete_object(self, bucket: str, key: str, *args: Any, **named: Any) -> model.Deletion:
         """Fail for one key."""
         if key == "broken":
             raise ZeroDivisionError
-        return await super().delete_object(bucket, key, condition)
+        return await super().delete_object(bucket, key, *args, **named)
 
 
 class Deletion(OperationTestCase):
@@ -36,7 +37,7 @@ class Deletion(OperationTestCase):
         client = server.client()
         client.create_bucket(Bucket=BUCKET)
         client.put_object(Bucket=BUCKET, Key="k", Body=b"1")
-        self.refused("NoSuchVersion", 404, client.delete_object, Bucket=BUCKET, Key="k", VersionId="abc")
+        self.refused("InvalidArgument", 400, client.delete_object, Bucket=BUCKET, Key="k", VersionId="abc")
         self.refused("AccessDenied", 403, server.client(BOB).delete_object, Bucket=BUCKET, Key="k")
         self.assertEqual(self.body(client, "k"), b"1")
         for version in ({"VersionId": "null"}, {}):
@@ -69,7 +70,7 @@ class Deletion(OperationTestCase):
         ]
         result = client.delete_objects(Bucket=BUCKET, Delete={"Quiet": True, "Objects": entries})
         self.assertNotIn("Deleted", result)
-        self.assertEqual([entry["Code"] for entry in result["Errors"]], ["KeyTooLongError", "NoSuchVersion"])
+        self.assertEqual([entry["Code"] for entry in result["Errors"]], ["KeyTooLongError", "InvalidArgument"])
         self.assertNotIn("Contents", client.list_objects_v2(Bucket=BUCKET))
 
     @served()

@@ -35,7 +35,7 @@ class Refusals(OperationTestCase):
             self.assertEqual(restored["ResponseMetadata"]["HTTPStatusCode"], 200)
             self.assertEqual(self.body(client, "k"), b"x")
         self.refused("NoSuchKey", 404, client.restore_object, Bucket=BUCKET, Key="absent", **request)
-        self.refused("NoSuchVersion", 404, client.restore_object, **AT, VersionId="abc", **request)
+        self.refused("InvalidArgument", 400, client.restore_object, **AT, VersionId="abc", **request)
         for body in (b"<Other/>", b"<RestoreRequest><Days>0</Days></RestoreRequest>", b"x"):
             answer = send(server, "POST", f"/{BUCKET}/k?restore", body)
             self.assertEqual((answer.status, answer.code), (400, "MalformedXML"), body)

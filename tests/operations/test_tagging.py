@@ -144,7 +144,7 @@ class Tagging(OperationTestCase):
         self.refused("NoSuchKey", 404, client.get_object_tagging, **absent)
         self.refused("NoSuchKey", 404, client.put_object_tagging, **absent, Tagging=tag_set(a="b"))
         self.refused("NoSuchKey", 404, client.delete_object_tagging, **absent)
-        self.refused("NoSuchVersion", 404, client.get_object_tagging, **AT, VersionId="abc")
+        self.refused("InvalidArgument", 400, client.get_object_tagging, **AT, VersionId="abc")
         self.refused("AccessDenied", 403, server.client(BOB).get_object_tagging, **AT)
         self.refused(
             "BadDigest", 400, client.put_object_tagging, **AT, Tagging=tag_set(a="b"), ContentMD5="A" * 22 + "=="

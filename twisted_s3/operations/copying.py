@@ -11,10 +11,11 @@ from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IOpenedObject
 from twisted_s3.model import Bucket, ByteRange, Properties
 from twisted_s3.operations.call import Answer, Call, discarding, document
-from twisted_s3.operations.headers import check_expected_owner, check_version, refuse_unbuilt
+from twisted_s3.operations.headers import check_expected_owner, refuse_unbuilt
 from twisted_s3.operations.multipart import part_algorithms, upload_id
 from twisted_s3.operations.objects import check_early
 from twisted_s3.operations.tagging import authorize_copying_tags, authorize_tagging
+from twisted_s3.operations.versioning import version_header
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import check_supported
 from twisted_s3.protocol.conditions import check_copy_source, write_condition
@@ -41,10 +42,11 @@ async def copy_object(call: Call) -> Answer:
         authorize_tagging(call)
     condition = write_condition(call.head)
     storage_class = storage_class_of(call.head)
-    if (source.bucket, source.key) == (call.bucket_name, call.key) and not replace:
+    if source == CopySource(call.bucket_name, call.key) and not replace:
         _check_changes_something(call)
     async with _opened(call, source) as (bucket, opened):
         await check_early(call, condition)
+        copied = version_header(bucket, opened.version, "x-amz-copy-source-version-id")
         size = opened.version.size
         if size > call.services.limits.put:
             raise S3Error(
@@ -62,7 +64,7 @@ async def copy_object(call: Call) -> Answer:
             await staged.copy_from(opened, ByteRange(0, size))
             version = await staged.commit(call.key, properties, condition, call.owner)
     await call.announce(CREATED_COPY, call.key, version)
-    return document(xmldocs.copy_object_result(version))
+    return document(xmldocs.copy_object_result(version), [*version_header(call.bucket, version), *copied])
 
 
 async def upload_part_copy(call: Call) -> Answer:
@@ -71,7 +73,8 @@ async def upload_part_copy(call: Call) -> Answer:
     refuse_unbuilt(call.head)
     source = parse_copy_source(call.head.header("x-amz-copy-source") or "")
     upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
-    async with _opened(call, source) as (_, opened):
+    async with _opened(call, source) as (bucket, opened):
+        copied = version_header(bucket, opened.version, "x-amz-copy-source-version-id")
         size = opened.version.size
         span = parse_copy_source_range(call.head.header("x-amz-copy-source-range"), size) or ByteRange(0, size)
         if span.length > call.services.limits.put:
@@ -84,7 +87,7 @@ async def upload_part_copy(call: Call) -> Answer:
         async with discarding(staging) as staged:
             await staged.copy_from(opened, span)
             part = await staged.commit()
-    return document(xmldocs.copy_part_result(part))
+    return document(xmldocs.copy_part_result(part), copied)
 
 
 @asynccontextmanager
@@ -95,13 +98,22 @@ async def _opened(call: Call, source: CopySource) -> AsyncIterator[tuple[Bucket,
     bucket = await call.store.get_bucket(source.bucket)
     call.services.authorizer.authorize(call.user, "s3:GetObject", bucket, source.key)
     check_expected_owner(call.head, bucket, "x-amz-source-expected-bucket-owner")
-    check_version(source.version_id)
-    opened = await call.store.open_object(source.bucket, source.key)
+    opened = await _open(call, source)
     try:
         check_copy_source(call.head, opened.version, call.services.clock.seconds())
         yield bucket, opened
     finally:
         opened.close()
+
+
+async def _open(call: Call, source: CopySource) -> IOpenedObject:
+    try:
+        return await call.store.open_object(source.bucket, source.key, source.version_id)
+    except S3Error as error:
+        if error.code != "MethodNotAllowed":
+            raise
+        message = "The source of a copy request may not specifically refer to a delete marker by version id."
+        raise S3Error("InvalidRequest", message) from None
 
 
 def _directive(call: Call, name: str) -> bool:

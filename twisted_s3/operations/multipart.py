@@ -14,6 +14,7 @@ from twisted_s3.operations.call import Answer, Call, discarding, document
 from twisted_s3.operations.headers import etag_header, refuse_unbuilt
 from twisted_s3.operations.objects import check_early
 from twisted_s3.operations.tagging import authorize_tagging
+from twisted_s3.operations.versioning import version_header
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import DEFAULT, header_name
 from twisted_s3.protocol.conditions import write_condition
@@ -135,7 +136,8 @@ def _completed(call: Call, version: ObjectVersion) -> Answer:
     scheme = "https" if call.head.secure else "http"
     host = call.head.header("host") or ""
     location = f"{scheme}://{host}/{call.bucket_name}/{quote(call.key, safe='/~')}"
-    return document(xmldocs.complete_multipart_upload_result(location, call.bucket_name, version))
+    body = xmldocs.complete_multipart_upload_result(location, call.bucket_name, version)
+    return document(body, version_header(call.bucket, version))
 
 
 async def abort_multipart_upload(call: Call) -> Answer:

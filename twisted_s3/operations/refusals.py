@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted_s3.errors import S3Error
 from twisted_s3.operations.call import Answer, Call
-from twisted_s3.operations.headers import check_object_request
+from twisted_s3.operations.versioning import version_named
 from twisted_s3.protocol.requestdocs import check_restore_request
 
 #: Storage classes whose objects AWS has to bring back before they can be read.
@@ -17,9 +17,8 @@ async def restore_object(call: Call) -> Answer:
     A storage class is a label here, and all objects are at hand: what AWS would bring back is there already, and the
     answer is the one for that. All else is refused as AWS does.
     """
-    check_object_request(call)
     check_restore_request(await call.document())
-    version = await call.store.head_object(call.bucket_name, call.key)
+    version = await call.store.head_object(call.bucket_name, call.key, version_named(call))
     if version.properties.storage_class not in _ARCHIVES:
         raise S3Error("InvalidObjectState", "Restore is not allowed for the object's current storage class")
     return Answer(200)
