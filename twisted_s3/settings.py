@@ -30,6 +30,7 @@ USERS_TABLE = "users"
 
 DURABILITIES = ("strict", "none")
 LOG_FORMATS = ("text", "json")
+PRESIGNED_CHECKSUMS = ("ignore", "check")
 LOG_LEVELS = ("debug", "info", "warn", "error", "critical")
 
 
@@ -240,6 +241,12 @@ class Settings:
     )
     credentials: Path | None = _setting(PATH, None, "JSON file with users")
     allow_sigv2: bool = _setting(SWITCH, True, "accept URLs with a version 2 signature, as boto3 makes them")
+    presigned_checksums: str = _setting(
+        _one_of(PRESIGNED_CHECKSUMS),
+        "ignore",
+        "ignore: a checksum of no bytes in a presigned URL, as the AWS SDK for JavaScript signs it, does not count; "
+        "check: every checksum does",
+    )
     access_log: bool = _setting(SWITCH, True, "log one line for every request")
     log_format: str = _setting(_one_of(LOG_FORMATS), "text", "format of all log lines")
     log_level: str = _setting(_one_of(LOG_LEVELS), "info", "least severe level that is logged")

@@ -33,6 +33,15 @@ _REDIRECT = "x-amz-website-redirect-location"
 
 async def copy_object(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"""
+    return await call.eventually(_copy(call))
+
+
+async def upload_part_copy(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html"""
+    return await call.eventually(_copy_part(call))
+
+
+async def _copy(call: Call) -> Answer:
     refuse_unbuilt(call.head)
     source = parse_copy_source(call.head.header("x-amz-copy-source") or "")
     replace = _directive(call, "x-amz-metadata-directive")
@@ -67,8 +76,7 @@ async def copy_object(call: Call) -> Answer:
     return document(xmldocs.copy_object_result(version), [*version_header(call.bucket, version), *copied])
 
 
-async def upload_part_copy(call: Call) -> Answer:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html"""
+async def _copy_part(call: Call) -> Answer:
     number = part_number(call.parameter("partNumber"))
     refuse_unbuilt(call.head)
     source = parse_copy_source(call.head.header("x-amz-copy-source") or "")

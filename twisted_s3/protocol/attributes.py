@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from twisted_s3.errors import S3Error
-from twisted_s3.model import COMPOSITE, ObjectVersion
+from twisted_s3.model import ObjectVersion
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.listing import parts_page
 from twisted_s3.protocol.xmldocs import document, element
@@ -61,12 +61,12 @@ def _checksum(version: ObjectVersion) -> str:
 def _parts(head: RequestHead, version: ObjectVersion) -> str:
     if not version.parts:
         return ""
-    listed = "".join(_page(head, version)) if version.checksum_type == COMPOSITE else ""
+    # As AWS has it, parts without a checksum are not shown.
+    listed = "".join(_page(head, version)) if any(part.checksums for part in version.parts) else ""
     return f"<ObjectParts>{listed}{element('PartsCount', len(version.parts))}</ObjectParts>"
 
 
 def _page(head: RequestHead, version: ObjectVersion) -> Iterator[str]:
-    """A page of parts, which AWS shows where each has a checksum of its own that is part of the object's."""
     limit = min(_number(head, "x-amz-max-parts", MAX_PARTS), MAX_PARTS)
     marker = _number(head, "x-amz-part-number-marker", 0)
     page = parts_page(version.parts, marker, limit)
@@ -76,8 +76,8 @@ def _page(head: RequestHead, version: ObjectVersion) -> Iterator[str]:
     yield element("PartNumberMarker", marker)
     for part in page.parts:
         yield f"<Part>{element('PartNumber', part.number)}{element('Size', part.size)}"
-        for name, value in part.checksums.items():
-            yield element(f"Checksum{name}", value)
+        for name in version.checksums.keys() & part.checksums.keys():
+            yield element(f"Checksum{name}", part.checksums[name])
         yield "</Part>"
 
 

@@ -45,11 +45,13 @@ class Authenticator:
 
     :param region: that Version 4 scopes must name.
     :param allow_sigv2: whether Version 2 signatures are accepted.
+    :param presigned_checksums: whether the checksum of an empty body counts in a presigned URL.
     """
 
-    def __init__(self, region: str, allow_sigv2: bool = True) -> None:
+    def __init__(self, region: str, allow_sigv2: bool = True, presigned_checksums: bool = False) -> None:
         self._v4 = sigv4.SignatureV4(region)
         self._allow_sigv2 = allow_sigv2
+        self._presigned_checksums = presigned_checksums
 
     def claim(self, head: RequestHead) -> Claim | None:
         """Who the request says it is from, nothing verified but the form; None for an anonymous request.
@@ -101,12 +103,12 @@ class Authenticator:
         if isinstance(claim, sigv4.Claim):
             seed = self._v4.verify(claim, head, user.secret_key, now)
             presigned = claim.lifetime is not None
-            implied = _implied_headers(head) if presigned else {}
+            implied = self._without_guesses(_implied_headers(head)) if presigned else {}
             verified = Verified(user, claim.payload, seed, implied, presigned)
         else:
             sigv2.verify(claim, head, user.secret_key, now, virtual_bucket)
             presigned = claim.expires is not None
-            implied = sigv2.implied_headers(head) if presigned else {}
+            implied = self._without_guesses(sigv2.implied_headers(head)) if presigned else {}
             verified = Verified(user, head.header("x-amz-content-sha256"), None, implied, presigned)
         check_token(user, _token(head, presigned), now)
         return verified
@@ -136,6 +138,11 @@ class Authenticator:
         check_token(user, claim.token, now)
         return user
 
+    def _without_guesses(self, implied: Mapping[str, str]) -> Mapping[str, str]:
+        if self._presigned_checksums:
+            return implied
+        return {name: value for name, value in implied.items() if not _is_of_nothing(name, value)}
+
     def _check_sigv2(self) -> None:
         if not self._allow_sigv2:
             raise S3Error(
@@ -146,9 +153,7 @@ class Authenticator:
 
 def _implied_headers(head: RequestHead) -> Mapping[str, str]:
     found = sigv4.headers_in_query(head)
-    return {
-        name: value for name, value in found.items() if name not in _V4_CREDENTIALS and not _is_of_nothing(name, value)
-    }
+    return {name: value for name, value in found.items() if name not in _V4_CREDENTIALS}
 
 
 def _is_of_nothing(name: str, value: str) -> bool:

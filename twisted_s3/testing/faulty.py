@@ -56,11 +56,10 @@ class FaultyResource(S3Resource):
         super().__init__(gate, **options)
         self._reactor = reactor
 
-    async def send(self, request: Request, answer: Answer, body: Any, request_id: str) -> None:
+    async def send(self, request: Request, answer: Answer, body: Any, request_id: str) -> str:
         """See `S3Resource`."""
         if not isinstance(answer, CutAnswer):
-            await super().send(request, answer, body, request_id)
-            return
+            return await super().send(request, answer, body, request_id)
         try:
             if answer.after is not None:
                 prepare(request, answer, request_id, self.ids.host_id)

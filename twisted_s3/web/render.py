@@ -6,17 +6,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from twisted.logger import Logger
 from twisted.web.http import datetimeToString
 from twisted.web.http_headers import Headers
 
 from twisted_s3.errors import S3Error
 from twisted_s3.operations.call import Answer
-from twisted_s3.protocol.xmldocs import error_document
+from twisted_s3.operations.patience import Work
+from twisted_s3.protocol.xmldocs import PROLOG, error_document
 from twisted_s3.web.bodies import ClientGone
 from twisted_s3.web.downloads import send_download
 
 if TYPE_CHECKING:
     from twisted.web.server import Request
+
+_log = Logger()
 
 SERVER = "twisted-s3"
 
@@ -75,20 +79,48 @@ def _without_line_ends(value: bytes) -> bytes:
     return b" ".join(value.splitlines())
 
 
-async def render(request: Request, answer: Answer, request_id: str, host_id: str) -> None:
-    """Write an answer and finish the request.
+async def render(request: Request, answer: Answer, request_id: str, host_id: str) -> str:
+    """Write an answer and finish the request. Gives the code of an error that the answer ends with, else "".
 
     :raise ClientGone: when the client left before its end.
     :raise Exception: what reading a download raises; then ``request.startedWriting`` says whether any of it is sent.
     """
     prepare(request, answer, request_id, host_id)
+    error = ""
     if answer.download is not None:
         await send_download(request, answer.download)
+    elif answer.later is not None:
+        error = await _send_later(request, answer.later, request_id, host_id)
     else:
         request.write(b"" if request.method == b"HEAD" else answer.body)
     if request._disconnected:
         raise ClientGone
     request.finish()
+    return error
+
+
+async def _send_later(request: Request, later: Work[Answer], request_id: str, host_id: str) -> str:
+    """Begin a document, send white space until it is known, then the rest of it or that of the error it came to.
+
+    A client that leaves does not keep the work from its end.
+    """
+    request.write(PROLOG)
+    while not await later.wait():
+        if not request._disconnected:
+            request.write(b" ")
+    code = ""
+    try:
+        body = later.result().body
+    except Exception as failure:
+        error = failure
+        if not isinstance(error, S3Error):
+            _log.failure("An operation failed after its answer had begun", request_id=request_id)
+            error = S3Error("InternalError")
+        code = error.code
+        body = error_document(error, request.path.decode("latin-1"), request_id, host_id)
+    if not request._disconnected:
+        request.write(body.removeprefix(PROLOG))
+    return code
 
 
 def prepare(request: Request, answer: Answer, request_id: str, host_id: str) -> None:
@@ -100,7 +132,7 @@ def prepare(request: Request, answer: Answer, request_id: str, host_id: str) -> 
         ("x-amz-id-2", host_id),
         *answer.headers,
     ]
-    if answer.download is None and answer.status not in (204, 304) and not _has_length(answer):
+    if answer.download is None and answer.later is None and answer.status not in (204, 304) and not _has_length(answer):
         pairs.append(("Content-Length", str(len(answer.body))))
     if not getattr(request.channel, "persistent", True):
         pairs.append(("Connection", "close"))

@@ -135,7 +135,8 @@ class S3Resource(Resource):
         error = ""
         try:
             try:
-                await self.send(request, await self._gate.answer(head, target, body, passage), body, request_id)
+                answer = await self._gate.answer(head, target, body, passage)
+                error = await self.send(request, answer, body, request_id)
             except S3Error as refusal:
                 error = refusal.code
                 await self._refuse(request, with_subject(refusal, passage, head), body, request_id)
@@ -170,15 +171,18 @@ class S3Resource(Resource):
         answer = error_answer(error, request.path.decode("latin-1"), request_id, self.ids.host_id)
         await self.send(request, answer, body, request_id)
 
-    async def send(self, request: Request, answer: Answer, body: Body, request_id: str) -> None:
-        """Send an answer; first get a body that nobody wanted out of the way, or see that the connection ends."""
+    async def send(self, request: Request, answer: Answer, body: Body, request_id: str) -> str:
+        """Send an answer; first get a body that nobody wanted out of the way, or see that the connection ends.
+
+        Gives the code of an error that the answer ends with, else "".
+        """
         try:
             drained = await body.drain(self._drain_bytes)
             if request._disconnected:
                 raise ClientGone
             if not drained:
                 request.channel.persistent = False
-            await render(request, answer, request_id, self.ids.host_id)
+            return await render(request, answer, request_id, self.ids.host_id)
         finally:
             if answer.download is not None:
                 answer.download.opened.close()
