@@ -16,8 +16,8 @@ from twisted_s3.protocol import checksums
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.multipart import (
     check_object_claims,
-    check_part_claims,
     check_part_algorithm,
+    check_part_claims,
     chosen_parts,
     declared_checksum,
     object_checksum,
