@@ -47,7 +47,7 @@ class DirectorySync:
             # From the top down: an anchored directory stands for all above it.
             for name in reversed(unanchored):
                 self._disk.anchor(name)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
 
     def reach(self, directory: bytes) -> None:
