@@ -9,13 +9,13 @@ from itertools import islice
 import attrs
 
 from tests.crash.clients import held
-from tests.crash.oracle import Held
+from tests.crash.oracle import Held, History
 from tests.crash.simulated import SimulatedDisk
 from tests.crash.world import BUCKETS, KEYS, World, now
 from tests.storage.kit import OWNER, PlainPayload, only_if_absent
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import KeyWalk
-from twisted_s3.model import ObjectVersion, Part, Properties, Upload
+from twisted_s3.interfaces import KeyWalk, VersionWalk
+from twisted_s3.model import ListedVersion, ObjectVersion, Part, Properties, Upload
 from twisted_s3.storage.filesystem.layout import STAGING, STATE
 from twisted_s3.storage.filesystem.store import FilesystemStore
 
@@ -25,11 +25,13 @@ class Found:
     """All that clients can see.
 
     :ivar buckets: name to owner.
+    :ivar versions: of the versioned buckets, by bucket, key and id.
     :ivar uploads: id to bucket, upload and parts.
     """
 
     buckets: Mapping[str, str]
     objects: Mapping[tuple[str, str], Held]
+    versions: Mapping[tuple[str, str, str], Held]
     uploads: Mapping[str, tuple[str, Upload, tuple[Part, ...]]]
 
 
@@ -46,8 +48,11 @@ def look(store: FilesystemStore, bodies: Mapping[str, bytes]) -> Found:
     """
     buckets = {bucket.name: bucket.owner for bucket in now(store.list_buckets())}
     objects = {}
+    versions = {}
     uploads = {}
     for bucket in buckets:
+        if now(store.get_bucket(bucket)).versioning:
+            versions.update(_versions(store, bucket, bodies))
         listed = _list(store, bucket)
         for key in {*KEYS, *listed}:
             version = _get(store, bucket, key, bodies)
@@ -56,7 +61,7 @@ def look(store: FilesystemStore, bodies: Mapping[str, bytes]) -> Found:
                 objects[bucket, key] = held(version)
         for upload in now(store.list_uploads(bucket)):
             uploads[upload.id] = (bucket, upload, tuple(now(store.list_parts(bucket, upload.key, upload.id))))
-    return Found(buckets, objects, uploads)
+    return Found(buckets, objects, versions, uploads)
 
 
 def judge(world: World, found: Found) -> None:
@@ -71,6 +76,7 @@ def judge(world: World, found: Found) -> None:
             seen in history.allowed,
             f"{place[0]}/{place[1][:20]}: {_name(seen)}, not {list(map(_name, history.allowed))}",
         )
+    _judge_versions(world, found)
     _judge_renames(world, found)
     _judge_uploads(world, found)
 
@@ -81,6 +87,8 @@ def settle(world: World, found: Found) -> None:
         bucket.settle(found.buckets.get(name))
     for place, history in world.keys.items():
         history.settle(found.objects.get(place))
+    world.versions = {place: History(world.clock, seen) for place, seen in found.versions.items()}
+    world.births.clear()
     for upload_id, (bucket_name, upload, parts) in found.uploads.items():
         known = world.uploads.get(upload_id) or world.add_upload(bucket_name, upload)
         known.alive.settle(True)
@@ -127,11 +135,24 @@ def check_life(world: World, store: FilesystemStore, disk: SimulatedDisk, found:
         for key in KEYS:
             require(now(store.delete_object(bucket, key)), f"{bucket}/{key[:20]} is not there to delete")
         require(not _list(store, bucket), "deleted objects are listed")
+        _purge(store, bucket)
         for upload in now(store.list_uploads(bucket)):
             now(store.abort_upload(bucket, upload.key, upload.id))
         now(store.delete_bucket(bucket))
     require([name for name, _ in disk.scan(b"")] == [STATE], f"left over: {disk.scan(b'')}")
     check_leftovers(disk)
+
+
+def _judge_versions(world: World, found: Found) -> None:
+    """Every version that a client was told of is there, and no other but those that were being written."""
+    for place, history in world.versions.items():
+        seen = found.versions.get(place)
+        require(seen in history.allowed, f"version {place[0]}/{place[1][:20]} {place[2][:6]}: {_name(seen)}")
+    births = [(birth.bucket, birth.key, birth.held) for birth in world.births]
+    for place in set(found.versions) - set(world.versions):
+        born = (*place[:2], found.versions[place])
+        require(born in births, f"a version of {place[0]}/{place[1][:20]} appeared: {_name(found.versions[place])}")
+        births.remove(born)
 
 
 def _judge_renames(world: World, found: Found) -> None:
@@ -203,9 +224,42 @@ def _list(store: FilesystemStore, bucket: str) -> Mapping[str, ObjectVersion]:
     return {version.key: version for version in versions}
 
 
-def _get(store: FilesystemStore, bucket: str, key: str, bodies: Mapping[str, bytes]) -> ObjectVersion | None:
+def _versions(store: FilesystemStore, bucket: str, bodies: Mapping[str, bytes]) -> Mapping[tuple[str, str, str], Held]:
+    """All versions, of which those that are the latest must be what GET gives."""
+
+    def page(walk: VersionWalk) -> list[tuple[str, list[ListedVersion]]]:
+        return [(key, list(walk.versions(key))) for key in walk.keys("")]
+
+    found = {}
+    for key, listed in now(store.list_versions(bucket, page)):
+        require(listed and [entry.is_latest for entry in listed] == [True] + [False] * (len(listed) - 1), "latest")
+        current = _get(store, bucket, key, bodies)
+        newest = listed[0].version
+        require(current == (None if newest.delete_marker else newest), f"{bucket}/{key[:20]} is not its newest version")
+        for entry in listed:
+            version = entry.version
+            if not version.delete_marker:
+                seen = _get(store, bucket, key, bodies, version.version_id)
+                require(seen == version, f"version {version.version_id} of {bucket}/{key[:20]} is not as listed")
+                found[bucket, key, version.version_id] = held(version)
+    return found
+
+
+def _purge(store: FilesystemStore, bucket: str) -> None:
+    """Remove all versions for good."""
+
+    def page(walk: VersionWalk) -> list[ListedVersion]:
+        return [entry for key in walk.keys("") for entry in walk.versions(key)]
+
+    for entry in now(store.list_versions(bucket, page)):
+        now(store.delete_object(bucket, entry.version.key, version_id=entry.version.version_id))
+
+
+def _get(
+    store: FilesystemStore, bucket: str, key: str, bodies: Mapping[str, bytes], version_id: str | None = None
+) -> ObjectVersion | None:
     try:
-        opened = now(store.open_object(bucket, key))
+        opened = now(store.open_object(bucket, key, version_id))
     except S3Error as error:
         require(error.code == "NoSuchKey", f"{bucket}/{key[:20]}: {error}")
         return None
@@ -227,7 +281,7 @@ def _put(store: FilesystemStore, bucket: str, key: str, body: bytes, *condition:
 
 
 def _name(seen: Held | None) -> str:
-    if seen is None:
-        return "nothing"
+    if not isinstance(seen, Held):
+        return "nothing" if seen is None else "anything"
     properties = seen.properties
     return f"{seen.etag[:6]}/{seen.size} n={properties.user.get('n')} t={properties.tags} {seen.owner[:2]}"

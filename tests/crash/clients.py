@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from tests.crash.oracle import Held, History
+from tests.crash.oracle import ANYTHING, Held, History, Write
 from tests.crash.world import BUCKETS, KEYS, PART_NUMBERS, KnownUpload, Rename, World
 from tests.storage.kit import OWNER, PlainPayload, only_if_absent
 from twisted_s3.errors import S3Error
@@ -58,18 +58,20 @@ class Client:
         self._note("put", bucket, key, len(body), properties)
         wanted = Held(hashlib.md5(body).hexdigest(), len(body), properties, (), OWNER)
         history = self._world.keys[bucket, key]
-        write = history.begin(wanted)
+        write, birth = history.begin(wanted), self._world.expect(bucket, key, wanted)
         try:
             staged = await self._store.stage(bucket, PlainPayload())
             try:
                 await self._feed(staged, body)
-                await staged.commit(key, properties, condition, OWNER)
+                version = await staged.commit(key, properties, condition, OWNER)
                 history.acknowledge(write)
+                self._world.bear(birth, version.version_id)
             finally:
                 await staged.discard()
         except S3Error as error:
             self._refused(error)
             history.refuse(write)
+            self._world.miscarry(birth)
         else:
             self._note("put done", key)
 
@@ -87,18 +89,21 @@ class Client:
             etag = hashlib.md5(self._world.bodies[version.etag]).hexdigest()
             self._world.remember(self._world.bodies[version.etag], etag)
             history = self._world.keys[bucket, target]
-            write = history.begin(Held(etag, version.size, version.properties, (), OWNER))
+            wanted = Held(etag, version.size, version.properties, (), OWNER)
+            write, birth = history.begin(wanted), self._world.expect(bucket, target, wanted)
             try:
                 staged = await self._store.stage(bucket, PlainPayload())
                 try:
                     await staged.copy_from(opened, ByteRange(0, version.size))
-                    await staged.commit(target, version.properties, always, OWNER)
+                    made = await staged.commit(target, version.properties, always, OWNER)
                     history.acknowledge(write)
+                    self._world.bear(birth, made.version_id)
                 finally:
                     await staged.discard()
             except S3Error as error:
                 self._refused(error)
                 history.refuse(write)
+                self._world.miscarry(birth)
         finally:
             opened.close()
 
@@ -111,13 +116,15 @@ class Client:
     async def change(self) -> None:
         """PutObjectTagging."""
         bucket, key = self._place()
-        history = self._world.keys[bucket, key]
         tags = self._world.properties().user
-        writes = []
+        writes: list[tuple[History[Held | None], Write[Held | None]]] = []
 
         def change(version: ObjectVersion) -> ObjectVersion:
             changed = attrs.evolve(version, properties=attrs.evolve(version.properties, tags=tags))
-            writes.append(history.begin(held(changed)))
+            histories = [self._world.keys[bucket, key]]
+            if bucket in self._world.versioned:
+                histories.append(self._world.version(bucket, key, version))
+            writes.extend((history, history.begin(held(changed))) for history in histories)
             return changed
 
         self._note("change", bucket, key, len(str(tags)))
@@ -125,15 +132,31 @@ class Client:
             await self._store.change_object(bucket, key, change)
         except S3Error as error:
             self._refused(error)
-            for write in writes:
+            for history, write in writes:
                 history.refuse(write)
         else:
-            history.acknowledge(writes[-1])
+            for history, write in writes:
+                history.acknowledge(write)
+
+    async def delete_version(self) -> None:
+        """DeleteObject of one version."""
+        places = [place for place, history in self._world.versions.items() if history.allowed != [None]]
+        if not places:
+            return
+        bucket, key, version_id = self._random.choice(places)
+        self._note("delete version", bucket, key, version_id)
+        current, version = self._world.keys[bucket, key], self._world.versions[bucket, key, version_id]
+        # What then is current is checked against the list of versions.
+        uncovered = current.begin(ANYTHING)
+        if await self._told(version, None, self._store.delete_object(bucket, key, version_id=version_id)):
+            current.acknowledge(uncovered)
+        else:
+            current.refuse(uncovered)
 
     async def rename(self) -> None:
         """RenameObject."""
         (bucket, source), (_, target) = self._place(), self._place()
-        if source == target:
+        if source == target or bucket in self._world.versioned:
             return
         begun: list[Rename] = []
 
@@ -202,7 +225,7 @@ class Client:
         bucket, upload = known.bucket, known.upload
         known.activity += 1
         before = known.activity
-        alone = not known.completing and not known.working
+        alone = not (known.completing or known.working or self._world.is_being_deleted(bucket))
         try:
             parts = await self._store.list_parts(bucket, upload.key, upload.id)
         except S3Error as error:
@@ -216,10 +239,11 @@ class Client:
         self._world.remember(body, etag)
         history = self._world.keys[bucket, upload.key]
         known.completing = True
-        write = history.begin(Held(etag, len(body), upload.properties, (("CRC32", "AAAAAA=="),), OWNER))
+        wanted = Held(etag, len(body), upload.properties, (("CRC32", "AAAAAA=="),), OWNER)
+        write, birth = history.begin(wanted), self._world.expect(bucket, upload.key, wanted)
         end = known.alive.begin(False)
         try:
-            await self._store.complete_upload(
+            version = await self._store.complete_upload(
                 bucket, upload.key, upload.id, parts, etag, {"CRC32": "AAAAAA=="}, "COMPOSITE"
             )
         except S3Error as error:
@@ -228,8 +252,10 @@ class Client:
                 raise AssertionError(f"the parts of {upload.id} are gone") from error
             history.refuse(write)
             known.alive.refuse(end)
+            self._world.miscarry(birth)
         else:
             history.acknowledge(write)
+            self._world.bear(birth, version.version_id)
             known.alive.acknowledge(end)
             self._note("completed", upload.id[:6])
 
@@ -288,7 +314,8 @@ class Client:
             raise AssertionError(f"a disk that works makes the store answer {error}") from error
 
     def _bucket(self) -> str:
-        return self._random.choice((BUCKETS[0], BUCKETS[1], BUCKETS[1]))
+        names = [name for name in (BUCKETS[0], BUCKETS[1], BUCKETS[1]) if name not in self._world.versioned]
+        return self._random.choice(names)
 
     def _place(self) -> tuple[str, str]:
         return self._random.choice((BUCKETS[0], BUCKETS[0], BUCKETS[1])), self._random.choice(KEYS)
@@ -309,6 +336,7 @@ _DEEDS: tuple[Deed, ...] = (
     Client.copy,
     *([Client.change] * 2),
     *([Client.rename] * 2),
+    Client.delete_version,
     *([Client.begin] * 2),
     *([Client.put_part] * 3),
     *([Client.complete] * 2),

@@ -102,13 +102,14 @@ class File(Inode):
 
     :ivar content: as the kernel shows it.
     :ivar stable: as it is on stable storage.
-    :ivar dirty: the numbers of the pages that were written since.
+    :ivar dirty: the pages that were written since, each with the first and the last byte of it that was. A crash
+        harms no byte beside those ("powersafe overwrite").
     """
 
     content: bytearray = attrs.field(factory=bytearray)
     stable: bytes = b""
     stable_mtime_ns: int = 0
-    dirty: set[int] = attrs.field(factory=set)
+    dirty: dict[int, tuple[int, int]] = attrs.field(factory=dict)
 
     def stat(self) -> Stat:
         """What the store asks."""
@@ -156,7 +157,10 @@ class File(Inode):
         return after
 
     def _soil(self, start: int, stop: int) -> None:
-        self.dirty.update(range(start // PAGE_BYTES, (stop + PAGE_BYTES - 1) // PAGE_BYTES))
+        for page in range(start // PAGE_BYTES, (stop + PAGE_BYTES - 1) // PAGE_BYTES):
+            first, last = max(start, page * PAGE_BYTES), min(stop, (page + 1) * PAGE_BYTES)
+            before = self.dirty.get(page, (first, last))
+            self.dirty[page] = min(first, before[0]), max(last, before[1])
 
     def _surviving(self, crash: Crash) -> bytes:
         if crash.data == "lost":
@@ -170,7 +174,7 @@ class File(Inode):
             choices = (self.content, self.stable, bytes(size), noise * (size // PAGE_BYTES + 1))  # type: ignore[assignment]
         after = bytearray(self.stable[:size].ljust(size, b"\0"))
         for page in sorted(self.dirty):
-            start, stop = page * PAGE_BYTES, min((page + 1) * PAGE_BYTES, size)
+            start, stop = self.dirty[page][0], min(self.dirty[page][1], size)
             if start < stop:
                 origin = choices[0] if len(choices) == 1 else crash.random.choice(choices)
                 after[start:stop] = bytes(origin[start:stop]).ljust(stop - start, b"\0")

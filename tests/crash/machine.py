@@ -77,7 +77,7 @@ class _Episode:
     def run(self) -> None:
         self._tally.episodes += 1
         self._world.open(self._wrap)
-        self._world.make_bucket("alpha")
+        self._world.make_bucket("alpha", versioned=self._random.random() < 0.4)
         for _ in range(self._random.randint(1, _ROUNDS)):
             self._work()
             if self._random.random() < 0.25:

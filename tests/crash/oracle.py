@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -23,6 +23,19 @@ class Held:
     properties: Properties = attrs.field(factory=Properties)
     checksums: tuple[tuple[str, str], ...] = ()
     owner: str = ""
+
+
+class _Anything:
+    """What a thing may be when nobody can tell what it will be."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+#: Equal to everything.
+ANYTHING: Any = _Anything()
 
 
 @attrs.define(eq=False)

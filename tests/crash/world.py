@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import count
 from random import Random
@@ -21,7 +21,7 @@ from tests.crash.oracle import Clock, Held, History, Write
 from tests.crash.schedule import Baton, BatonEvent
 from tests.crash.simulated import SimulatedDisk
 from tests.storage.kit import OWNER
-from twisted_s3.model import Properties, Upload
+from twisted_s3.model import ENABLED, ObjectVersion, Properties, Upload
 from twisted_s3.storage.filesystem import staging, sync
 from twisted_s3.storage.filesystem.disk import IDisk
 from twisted_s3.storage.filesystem.store import FilesystemStore
@@ -191,6 +191,15 @@ class BucketDeletion:
 
 
 @attrs.define(eq=False)
+class Birth:
+    """A version that may come to be, and whose id nobody knows yet."""
+
+    bucket: str
+    key: str
+    held: Held
+
+
+@attrs.define(eq=False)
 class Rename:
     """An object that may be in one of two places."""
 
@@ -204,6 +213,8 @@ class Rename:
 class World:
     """Disk, stores, and all that clients did since the last loss of power.
 
+    :ivar versioned: the buckets that keep all versions.
+    :ivar births: the versions that are being written there.
     :ivar starting: the buckets and keys of uploads that are being begun.
     :ivar log: what happened, in words.
     """
@@ -218,6 +229,9 @@ class World:
         self.keys: dict[tuple[str, str], History[Held | None]] = {
             (bucket, key): History(self.clock, None) for bucket in BUCKETS for key in KEYS
         }
+        self.versioned: set[str] = set()
+        self.versions: dict[tuple[str, str, str], History[Held | None]] = {}
+        self.births: list[Birth] = []
         self.uploads: dict[str, KnownUpload] = {}
         self.starting: list[tuple[str, str]] = []
         self.renames: list[Rename] = []
@@ -234,7 +248,7 @@ class World:
 
     def open(self, wrap: Callable[[IDisk], IDisk] = lambda disk: disk) -> None:
         """Open and start the stores of all processes. :raise PowerOff: where the disk says so."""
-        self.stores = [open_store(self.disk, self.baton.spawn, wrap) for _ in range(self.shape.processes)]
+        self.stores = [open_store(self.disk, self._later, wrap) for _ in range(self.shape.processes)]
         for store in self.stores:
             self.run(store.start())
 
@@ -287,29 +301,73 @@ class World:
     def begin_deletion(self, bucket: str) -> BucketDeletion:
         """A client asks for the end of a bucket."""
         inside = [known.alive for known in self.uploads.values() if known.bucket == bucket]
+        for known in self.uploads.values():
+            known.activity += known.bucket == bucket
         deletion = BucketDeletion(bucket, self.deletions, [(alive, alive.begin(False)) for alive in inside])
         self.deletions.append(deletion)
         return deletion
+
+    def is_being_deleted(self, bucket: str) -> bool:
+        """Whether a client has asked for that."""
+        return any(deletion.bucket == bucket for deletion in self.deletions)
 
     def note(self, text: str) -> None:
         """Say what happens."""
         self.log.append(text)
 
-    def make_bucket(self, name: str) -> None:
+    def make_bucket(self, name: str, versioned: bool) -> None:
         """Have a bucket."""
         self.run(self.stores[0].create_bucket(name, OWNER, "us-east-1"))
         self.buckets[name].settle(OWNER)
+        if versioned:
+            self.run(self.stores[0].change_bucket(name, lambda bucket: attrs.evolve(bucket, versioning=ENABLED)))
+            self.versioned.add(name)
+
+    def expect(self, bucket: str, key: str, held: Held) -> Birth:
+        """A version is being written."""
+        birth = Birth(bucket, key, held)
+        if bucket in self.versioned:
+            self.births.append(birth)
+        return birth
+
+    def version(self, bucket: str, key: str, version: ObjectVersion) -> History[Held | None]:
+        """What is known of a version that somebody has seen, perhaps before its writer was told of it."""
+        place = bucket, key, version.version_id
+        if place not in self.versions:
+            birth = next(birth for birth in self.births if (birth.key, birth.held.etag) == (key, version.etag))
+            # It may still be lost, with all that is then done to it.
+            self.versions[place] = History(self.clock, None)
+            self.versions[place].begin(birth.held)
+        return self.versions[place]
+
+    def miscarry(self, birth: Birth) -> None:
+        """It was refused."""
+        if birth in self.births:
+            self.births.remove(birth)
+
+    def bear(self, birth: Birth, version_id: str) -> None:
+        """It was acknowledged."""
+        if birth in self.births:
+            self.births.remove(birth)
+            self.versions.setdefault((birth.bucket, birth.key, version_id), History(self.clock, birth.held))
 
     def die(self) -> None:
         """All processes have ended."""
         self.deletions.clear()
-        for history in (*self.buckets.values(), *self.keys.values()):
+        for history in (*self.buckets.values(), *self.keys.values(), *self.versions.values()):
             history.die()
         for known in self.uploads.values():
             known.working = 0
             known.alive.die()
             for part in known.parts.values():
                 part.die()
+
+    def _later(self, job: Callable[[], object]) -> None:
+        def live() -> None:
+            with suppress(PowerOff):
+                job()
+
+        self.baton.spawn(live)
 
     def _check_power(self) -> None:
         if self.disk.off:
