@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twisted.internet import reactor
+from twisted.internet.task import deferLater
 
 from tests.storage.kit import BUCKET, StoreKit
 from twisted_s3.storage.filesystem.disk import IDisk
@@ -33,6 +34,11 @@ class FilesystemKit(StoreKit):
     def wrap(self, disk: IDisk) -> IDisk:
         """Puts something around the disk."""
         return disk
+
+    async def idle(self) -> None:
+        """Wait until the store has done also what nobody waits for."""
+        while self.store._pool._under_way:
+            await deferLater(reactor, 0)
 
     def path(self, key: str) -> Path:
         """The file of a key."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 from twisted.trial.unittest import TestCase
@@ -13,7 +14,7 @@ from tests.storage.filesystem.kit import FilesystemKit
 from tests.storage.kit import BUCKET, PlainPayload, only_if_absent, pattern, refuse
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IStagedPart
-from twisted_s3.model import ObjectVersion, Properties, Upload
+from twisted_s3.model import ObjectVersion, Part, Properties, Upload
 from twisted_s3.storage.filesystem.disk import IDisk
 from twisted_s3.storage.filesystem.staging import PIECE_BYTES
 from twisted_s3.storage.filesystem.store import FilesystemStore
@@ -62,6 +63,7 @@ class PlaceTests(_MultipartKit, TestCase):
         self.assertEqual(version.properties, upload.properties)
         self.assertEqual(await self.store.head_object(BUCKET, "big"), version)
         self.assertFalse(self.folder(upload).exists())
+        await self.idle()
         self.assertEqual(self.files(".s3store/staging"), [])
 
     async def test_the_smaller_last_part_first(self) -> None:
@@ -151,6 +153,7 @@ class RivalTests(_MultipartKit, TestCase):
             await straggler.discard()
         self.assertEqual(await self.get("big"), pattern(SIZE, 1) + pattern(SIZE, 2))
         self.assertEqual(await self.store.list_uploads(BUCKET), [])
+        await self.idle()
         self.assertEqual(self.files(".s3store/staging"), [])
 
     async def test_a_straggler_whose_part_was_sent_again(self) -> None:
@@ -219,6 +222,34 @@ class RivalTests(_MultipartKit, TestCase):
         self.assertEqual(await self.complete(upload, parts), version)
         self.assertEqual(await self.store.list_uploads(BUCKET), [])
 
+    async def crashed(self) -> tuple[Upload, list[Part]]:
+        """An upload that was completed, but stayed because of a crash right after its commit."""
+        upload = await self.begin()
+        parts = [await self.put_part(upload, number, pattern(SIZE, number)) for number in (1, 2)]
+        kept = self.root / "kept"
+        shutil.copytree(self.folder(upload), kept, ignore=shutil.ignore_patterns(str(SIZE)))
+        await self.complete(upload, parts)
+        kept.rename(self.folder(upload))
+        return upload, parts
+
+    async def test_an_object_that_was_deleted_does_not_come_back(self) -> None:
+        upload, parts = await self.crashed()
+        await self.store.delete_object(BUCKET, "big")
+        await self.refused("NoSuchUpload", self.complete(upload, parts))
+        self.assertEqual(await self.store.list_uploads(BUCKET), [])
+        await self.refused("NoSuchKey", self.store.head_object(BUCKET, "big"))
+
+    async def test_what_became_an_object_takes_no_parts(self) -> None:
+        upload, _ = await self.crashed()
+        await self.store.delete_object(BUCKET, "big")
+        await self.refused("NoSuchUpload", self.put_part(upload, 3, pattern(SIZE, 3)))
+        self.assertEqual(self.files(f".s3store/buckets/{BUCKET}/uploads/{upload.id}/grids"), [])
+
+    async def test_completed_again_with_other_parts(self) -> None:
+        upload, parts = await self.crashed()
+        await self.refused("NoSuchUpload", self.complete(upload, parts[:1]))
+        self.assertEqual(await self.get("big"), pattern(SIZE, 1) + pattern(SIZE, 2))
+
 
 class RefusalTests(_MultipartKit, TestCase):
     """What is refused, and how the upload is then as before."""
@@ -283,6 +314,7 @@ class RefusalTests(_MultipartKit, TestCase):
                     await self.complete(upload, parts, looks)
                 except S3Error as error:
                     self.assertEqual(error.code, "InternalError")
+                await self.idle()
                 failed = self.script.failed
                 self.script.reset()
                 if not failed or await self.store.list_uploads(BUCKET) == []:

@@ -6,14 +6,14 @@ apart are copied into their slots first. Otherwise the parts are copied into a n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition
-from twisted_s3.model import ObjectVersion, Upload
+from twisted_s3.model import ObjectVersion, Part, Upload
 from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Temporary
 from twisted_s3.storage.filesystem.files import Files
 from twisted_s3.storage.filesystem.layout import STAGING, BucketLayout, parent
@@ -22,11 +22,14 @@ from twisted_s3.storage.filesystem.lookup import Lookup
 from twisted_s3.storage.filesystem.objects import Objects
 from twisted_s3.storage.filesystem.parts import Parts, slot
 from twisted_s3.storage.filesystem.record import StoredPart
-from twisted_s3.storage.filesystem.uploads import Uploads
+from twisted_s3.storage.filesystem.uploads import Uploads, no_such_upload
 
 
 class Completion:
-    """Completes uploads."""
+    """Completes uploads.
+
+    :param discard: takes trash that is to be removed while nobody waits: the more parts, the longer it takes.
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class Completion:
         objects: Objects,
         uploads: Uploads,
         parts: Parts,
+        discard: Callable[[bytes], object],
     ) -> None:
         self._disk = disk
         self._files = files
@@ -45,6 +49,7 @@ class Completion:
         self._objects = objects
         self._uploads = uploads
         self._parts = parts
+        self._discard = discard
 
     def complete(self, bucket: BucketLayout, version: ObjectVersion, condition: Condition) -> ObjectVersion:
         """Make ``version`` out of its parts, in one commit.
@@ -56,11 +61,13 @@ class Completion:
         version = attrs.evolve(version, properties=upload.properties, owner=upload.owner, lock=upload.lock)
         with self._locks.upload(upload.id):
             self._uploads.get(bucket, version.key, upload.id)
-            done = self._done_before(bucket, upload)
-            if done is not None:
+            done = self._done_before(bucket, version)
+            listed = [] if done else self._listed(bucket, version)
+            if done or self._are_gone(bucket.upload(upload.id), listed):
                 self._remove(bucket, upload)
+                if done is None or not _same(done.parts, version.parts):
+                    raise no_such_upload(upload.id)
                 return done
-            listed = self._listed(bucket, version)
             grid = self._grid(bucket.upload(upload.id), listed)
             if grid is not None:
                 completed = self._move(bucket, version, condition, listed, grid)
@@ -69,15 +76,19 @@ class Completion:
         # Copying takes its time, in which parts may still come: whether it was worth it shows under the lock.
         return self._assemble(bucket, upload, version, condition, listed)
 
-    def _done_before(self, bucket: BucketLayout, upload: Upload) -> ObjectVersion | None:
+    def _done_before(self, bucket: BucketLayout, version: ObjectVersion) -> ObjectVersion | None:
         """The object, when a crash came between its commit and the end of the upload."""
         try:
-            current = self._lookup.head(bucket, upload.key)
+            current = self._lookup.head(bucket, version.key)
         except S3Error as error:
             if error.code != "NoSuchKey":
                 raise
             return None
-        return current if current.upload_id == upload.id else None
+        return current if current.upload_id == version.upload_id else None
+
+    def _are_gone(self, folder: bytes, listed: Sequence[StoredPart]) -> bool:
+        """Whether parts became an object before such a crash, and that object is no longer there."""
+        return not all(self._parts.has(folder, place) for place in {stored.place for stored in listed})
 
     def _listed(self, bucket: BucketLayout, version: ObjectVersion) -> Sequence[StoredPart]:
         """Where the parts of ``version`` lie. :raise S3Error: ``InvalidPart``."""
@@ -189,4 +200,8 @@ class Completion:
     def _remove(self, bucket: BucketLayout, upload: Upload) -> None:
         """End an upload whose object is committed; what then fails is left to the reaper."""
         with suppress(OSError):
-            self._files.remove_tree(bucket.upload(upload.id))
+            self._discard(self._files.move_to_trash(bucket.upload(upload.id)))
+
+
+def _same(done: Sequence[Part], asked: Sequence[Part]) -> bool:
+    return [(part.number, part.etag) for part in done] == [(part.number, part.etag) for part in asked]

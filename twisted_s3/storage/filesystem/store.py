@@ -43,6 +43,7 @@ from twisted_s3.storage.filesystem.reading import OpenedObject
 from twisted_s3.storage.filesystem.realdisk import RealDisk
 from twisted_s3.storage.filesystem.removal import Removal
 from twisted_s3.storage.filesystem.renaming import Renaming
+from twisted_s3.storage.filesystem.space import Reserve
 from twisted_s3.storage.filesystem.staging import StagedBody, StagedPart
 from twisted_s3.storage.filesystem.sync import DirectorySync
 from twisted_s3.storage.filesystem.uploads import Uploads
@@ -67,6 +68,8 @@ class FilesystemStore:
     :param reactor: on whose thread the store is used, which runs its threads' results, and has the time of day.
     :param durable: bring everything to stable storage before it is acknowledged; without it, power loss loses it.
     :param threads: how many threads wait for the disk.
+    :param min_free: how many bytes are to stay free on the disk: with less, bodies, parts and uploads are refused with
+        ``ServiceUnavailable`` before a byte of them is read, while all else goes on.
     :param is_bucket_name: tells which names can be a bucket's.
     :param wrap: what to put around the disk, to watch it or to make it fail.
     :raise OSError: when the data directory can not be opened.
@@ -78,12 +81,14 @@ class FilesystemStore:
         reactor: IStoreReactor,
         durable: bool = True,
         threads: int = DEFAULT_THREADS,
+        min_free: int = 0,
         is_bucket_name: Callable[[str], bool] = is_folder_name,
         wrap: Callable[[IDisk], IDisk] = lambda disk: disk,
     ) -> None:
         disk = wrap(RealDisk(root) if durable else UnsyncedDisk(RealDisk(root)))
         self._disk = disk
         self._reactor = reactor
+        self._reserve = Reserve(disk, min_free)
         self._pool = DiskPool(reactor, threads)
         directories = DirectorySync(disk)
         locks = Locks(disk)
@@ -102,7 +107,7 @@ class FilesystemStore:
         self._uploads = Uploads(disk, self._files, locks, self._buckets, self._now)
         self._parts = Parts(disk, self._files, directories, locks, self._uploads, self._now)
         self._completion = Completion(
-            disk, self._files, locks, self._lookup, self._objects, self._uploads, self._parts
+            disk, self._files, locks, self._lookup, self._objects, self._uploads, self._parts, self._discard
         )
         self._snapshots = DirectorySnapshots(disk, reactor)
 
@@ -180,6 +185,7 @@ class FilesystemStore:
         layout = self._buckets.layout(bucket)
         with disk_failures():
             self._buckets.require(layout)
+            self._reserve.require()
         target = TemporaryTarget(self._disk, self._files)
 
         def commit(
@@ -256,6 +262,8 @@ class FilesystemStore:
     ) -> Upload:
         """Begin a multipart upload."""
         layout = self._buckets.layout(bucket)
+        with disk_failures():
+            self._reserve.require()
         create = partial(self._uploads.create, layout, key, properties, owner, checksum_algorithm, checksum_type, lock)
         return await self._run(create)
 
@@ -273,6 +281,8 @@ class FilesystemStore:
         """Begin to write a part of ``size`` bytes. :raise S3Error: ``NoSuchUpload``."""
         layout = self._buckets.layout(bucket)
         await self._run(self._uploads.get, layout, key, upload_id)
+        with disk_failures():
+            self._reserve.require(size)
         target = self._parts.target(layout, upload_id, number, size)
         return StagedPart(self._pool, Intake(payload, target), target.commit)
 
@@ -338,6 +348,13 @@ class FilesystemStore:
         for folder in (STAGING, LOCKS, RECORDS, BUCKETS):
             self._files.ensure(folder)
         self._clean()
+
+    def _discard(self, trash: bytes) -> None:
+        """Have trash removed by another job. What fails is left to the next cleaning."""
+        self._reactor.callFromThread(self._remove_trash, trash)
+
+    def _remove_trash(self, trash: bytes) -> None:
+        self._pool.run(self._files.remove_trash, trash).addErrback(lambda failure: None)
 
     def _clean(self) -> None:
         self._files.clean_staging()
