@@ -18,7 +18,7 @@ from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import TestCase
 
 from tests.certificates import issue_certificate
-from twisted_s3.access import OwnerAuthorizer
+from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.credentials import Users
 from twisted_s3.interfaces import IObjectStore
 from twisted_s3.model import User
@@ -109,14 +109,12 @@ class ServingTestCase(TestCase):
         services = Services(
             store,
             Users(changes.get("users", self.users)),
-            changes.get("authorizer", OwnerAuthorizer()),
+            changes.get("authorizer", PolicyAuthorizer()),
             reactor,
             changes.get("region", self.region),
             changes.get("object_limits", self.object_limits),
-            keepalive=changes.get("keepalive", 5.0),
         )
-        sigv2, strict = changes.get("allow_sigv2", self.allow_sigv2), changes.get("presigned_checksums", False)
-        gate = Gate(services, Authenticator(services.region, sigv2, strict))
+        gate = Gate(services, Authenticator(services.region, changes.get("allow_sigv2", self.allow_sigv2)))
         ids = RequestIds()
         limits = changes.get("limits", self.limits)
         finished: list[Finished] = []

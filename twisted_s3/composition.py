@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted_s3.access import OwnerAuthorizer
+from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.accesslog import AccessEntry, AccessLog
 from twisted_s3.interfaces import ICredentials, IObjectStore
 from twisted_s3.operations.call import Services
@@ -32,9 +32,8 @@ def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Comp
 
 
 def _site(settings: Settings, store: IObjectStore, credentials: ICredentials, reactor: Any) -> S3Site:
-    services = Services(store, credentials, OwnerAuthorizer(), reactor, settings.region)
-    strict = settings.presigned_checksums == "check"
-    gate = Gate(services, Authenticator(settings.region, settings.allow_sigv2, strict))
+    services = Services(store, credentials, PolicyAuthorizer(), reactor, settings.region)
+    gate = Gate(services, Authenticator(settings.region, settings.allow_sigv2))
     access_log = AccessLog(settings.access_log)
 
     def finished(request: Finished) -> None:

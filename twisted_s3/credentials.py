@@ -53,7 +53,9 @@ class Users:
         """From now on know these users, and no others."""
         known = tuple(users)
         self._by_key = {user.access_key: user for user in known}
-        self._by_id = {user.canonical_id: user for user in known}
+        self._by_id = {user.canonical_id: user for user in reversed(known)}
+        self._by_email = {user.email.lower(): user for user in reversed(known) if user.email}
+        self._administrator = next((user for user in known if user.administrator), None)
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -63,8 +65,12 @@ class Users:
         return self._by_key.get(access_key)
 
     def get_owner(self, canonical_id: str) -> User | None:
-        """The user with this canonical id, or None."""
-        return self._by_id.get(canonical_id)
+        """The user with this canonical id, or None; for "" the administrator."""
+        return self._by_id.get(canonical_id) if canonical_id else self._administrator
+
+    def get_by_email(self, email: str) -> User | None:
+        """The user with this e-mail address, whatever its case, or None."""
+        return self._by_email.get(email.lower())
 
 
 def _user(source: str, fields: Mapping[str, object]) -> User:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from zope.interface import Attribute, Interface
 
@@ -22,6 +22,9 @@ from twisted_s3.model import (
     User,
 )
 from twisted_s3.protocol.events import Event
+
+if TYPE_CHECKING:
+    from twisted_s3.protocol.access.request import AccessRequest
 
 T = TypeVar("T")
 
@@ -296,14 +299,17 @@ class ICredentials(Interface):
         """The holder of an access key, or None."""
 
     def get_owner(canonical_id: str) -> User | None:
-        """The user with this canonical id, for the display name of an owner; None if unknown."""
+        """The user with this canonical id, None if unknown. For "", on what nobody owns: the administrator."""
+
+    def get_by_email(email: str) -> User | None:
+        """The user with this e-mail address, None if unknown."""
 
 
 class IAuthorizer(Interface):
     """Who may do what."""
 
-    def authorize(user: User | None, action: str, bucket: Bucket | None, key: str | None) -> None:
-        """Return when ``user`` (None: anonymous) may do ``action`` (``s3:GetObject`` ...).
+    def authorize(request: AccessRequest) -> Awaitable[None]:
+        """Fire when the request may go on.
 
         :raise S3Error: ``AccessDenied``.
         """

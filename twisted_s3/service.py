@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 
-from twisted_s3.access import OwnerAuthorizer
+from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.interfaces import IAuthorizer, ICredentials, IEventSink, IObjectStore
 from twisted_s3.listeners import Listeners
 from twisted_s3.operations.announcing import Announcer
@@ -33,8 +33,8 @@ class S3Service(SiteService):
     :param credentials: who holds which key.
     :param endpoints: strings as ``twisted.internet.endpoints.serverFromString`` takes them; none to serve only
         `resource`, in a site of the application.
-    :param authorizer: who may do what; by default owners and administrators
-        (:class:`~twisted_s3.access.OwnerAuthorizer`).
+    :param authorizer: who may do what; by default policies, owners, ACLs and administrators
+        (:class:`~twisted_s3.access.PolicyAuthorizer`).
     :param events: told of every object that is created or removed.
     :param region: the one that signatures must name.
     :param domains: host names below which a label is a bucket.
@@ -76,7 +76,7 @@ class S3Service(SiteService):
         services = Services(
             store,
             credentials,
-            OwnerAuthorizer() if authorizer is None else authorizer,
+            PolicyAuthorizer() if authorizer is None else authorizer,
             clock,
             region,
             ObjectLimits() if object_limits is None else object_limits,

@@ -20,7 +20,8 @@ from tests.operations.clients import BUCKET, OperationTestCase, Response, send_p
 from tests.serving import ALICE, BOB, Server
 from twisted_s3.errors import ERRORS, S3Error
 from twisted_s3.interfaces import IAuthorizer
-from twisted_s3.model import Bucket, ObjectVersion, User
+from twisted_s3.model import ObjectVersion, User
+from twisted_s3.protocol.access.request import AccessRequest
 
 #: Somebody whose key is temporary.
 CAROL = User("CAROLKEY", "carols-secret-0123456789", "c" * 64, administrator=True, session_token="carols-token")
@@ -35,9 +36,9 @@ class Open:
     def __init__(self, closed: str = "") -> None:
         self._closed = closed
 
-    def authorize(self, user: User | None, action: str, bucket: Bucket | None, key: str | None) -> None:
+    async def authorize(self, request: AccessRequest) -> None:
         """:raise S3Error: ``AccessDenied``."""
-        if action == self._closed:
+        if request.action == self._closed:
             raise S3Error("AccessDenied")
 
 

@@ -76,7 +76,7 @@ class Buckets(OperationTestCase):
             CreateBucketConfiguration={"LocationConstraint": "mars"},
         )
         self.refused("NotImplemented", 501, client.create_bucket, Bucket=BUCKET, ObjectLockEnabledForBucket=True)
-        self.refused("NotImplemented", 501, client.create_bucket, Bucket=BUCKET, ObjectOwnership="ObjectWriter")
+        self.refused("InvalidArgument", 400, client.create_bucket, Bucket=BUCKET, ObjectOwnership="Mine")
         code = "InvalidBucketAclWithObjectOwnership"
         self.refused(code, 400, client.create_bucket, Bucket=BUCKET, ACL="public-read")
         self.refused(code, 400, client.create_bucket, Bucket=BUCKET, GrantRead=f"id={BOB.canonical_id}")

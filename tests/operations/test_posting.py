@@ -103,7 +103,7 @@ class Posting(PostingTestCase):
             "x-amz-storage-class": "GLACIER_IR",
             "x-amz-website-redirect-location": "/other",
             "x-ignore-me": "x",
-            "acl": "private",
+            "acl": "bucket-owner-full-control",
         }
         for name in ("tagging", "x-amz-tagging"):
             self.assertEqual(post(server, signed([], {**stored, name: tagging})).status, 403)

@@ -295,7 +295,7 @@ class Refusals(PostingTestCase):
         client = self.make(server)
         self.assertEqual(post(server, {"key": "key", "Content-Type": "text/x"}).status, 204)
         self.assertEqual(client.head_object(Bucket=BUCKET, Key="key")["ContentType"], "text/x")
-        self.assertEqual(version_of(server, "key").owner, "")
+        self.assertEqual(version_of(server, "key").owner, ALICE.canonical_id)
 
     @served(authorizer=Open("s3:PutObjectTagging"))
     def test_right_to_tag(self, server: Server) -> None:

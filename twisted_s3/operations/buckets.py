@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import attrs
+
 from twisted_s3.errors import S3Error
+from twisted_s3.operations.acl import bucket_acl
 from twisted_s3.operations.call import Answer, Call, document
 from twisted_s3.operations.headers import refuse_unbuilt
 from twisted_s3.protocol import xmldocs
+from twisted_s3.protocol.access.acl import has_acl_headers
+from twisted_s3.protocol.access.ownership import check_mode
 from twisted_s3.protocol.listing import buckets_page, page_size
 from twisted_s3.protocol.names import check_bucket_name
 from twisted_s3.protocol.requestdocs import parse_create_bucket
@@ -39,18 +46,11 @@ async def create_bucket(call: Call) -> Answer:
     """
     name, region = call.bucket_name, call.services.region
     check_bucket_name(name)
-    try:
-        refuse_unbuilt(call.head)
-    except S3Error as error:
-        if error.code != "AccessControlListNotSupported":
-            raise
-        raise S3Error("InvalidBucketAclWithObjectOwnership") from None
-    ownership = call.head.header("x-amz-object-ownership")
-    if ownership not in (None, "BucketOwnerEnforced"):
-        raise S3Error("NotImplemented", elements={"Header": "x-amz-object-ownership"})
+    refuse_unbuilt(call.head)
+    configurations = await _configurations(call)
     _check_location(parse_create_bucket(await call.document()), region)
     try:
-        await call.store.create_bucket(name, call.owner, region)
+        await call.store.create_bucket(name, call.owner, region, configurations=configurations)
     except S3Error as error:
         if error.code != "BucketAlreadyExists":
             raise
@@ -60,6 +60,18 @@ async def create_bucket(call: Call) -> Answer:
         if region != "us-east-1":
             raise S3Error("BucketAlreadyOwnedByYou", elements={"BucketName": name}) from None
     return Answer(200, [("Location", f"/{name}")])
+
+
+async def _configurations(call: Call) -> Mapping[str, bytes]:
+    """The configuration documents that a new bucket has: ownership, public access block and ACL."""
+    defaults = call.services.defaults
+    stated = call.head.header("x-amz-object-ownership")
+    if stated is not None:
+        await call.authorize("s3:PutBucketOwnershipControls")
+        defaults = attrs.evolve(defaults, ownership=check_mode(stated))
+    if has_acl_headers(call.head):
+        await call.authorize("s3:PutBucketAcl")
+    return {**defaults.documents(), **bucket_acl(call, call.head, defaults.ownership)}
 
 
 def _check_location(location: str, region: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -13,11 +13,13 @@ from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IAuthorizer, IBody, ICredentials, IObjectStore, IOpenedObject, IStaged
 from twisted_s3.model import Bucket, ByteRange, ObjectVersion, User
 from twisted_s3.operations.announcing import Announcer, Origin
-from twisted_s3.operations.patience import Work
 from twisted_s3.protocol.access.defaults import BucketDefaults
+from twisted_s3.protocol.access.ownership import ENFORCED
+from twisted_s3.protocol.access.request import AccessRequest
 from twisted_s3.protocol.authentication import Authenticator, Verified
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.payload import Payload, payload_for
+from twisted_s3.protocol.policy.actions import versioned
 from twisted_s3.protocol.xmldocs import Owner
 
 #: The largest XML document that a request may carry, in bytes: 10,000 parts, or 1,000 keys of 1,024 escaped bytes.
@@ -44,10 +46,7 @@ class ObjectLimits:
 
 @attrs.frozen
 class Services:
-    """What every operation of one server shares.
-
-    :ivar keepalive: seconds after which a long operation begins its answer, and then between its signs of life.
-    """
+    """What every operation of one server shares."""
 
     store: IObjectStore
     credentials: ICredentials
@@ -57,7 +56,6 @@ class Services:
     limits: ObjectLimits = ObjectLimits()
     defaults: BucketDefaults = attrs.field(factory=BucketDefaults)
     announcer: Announcer | None = None
-    keepalive: float = 5.0
 
 
 @attrs.frozen
@@ -70,17 +68,12 @@ class Download:
 
 @attrs.frozen
 class Answer:
-    """An answer to a request. Without ``download`` and ``later`` the body is ``body``.
-
-    :ivar later: comes to the answer whose document is the body, or to the error whose document is, when status and
-        headers have long gone out.
-    """
+    """An answer to a request. Without ``download`` the body is ``body``."""
 
     status: int = 200
     headers: Headers = ()
     body: bytes = b""
     download: Download | None = None
-    later: Work[Answer] | None = None
 
 
 def document(body: bytes, headers: Headers = ()) -> Answer:
@@ -98,6 +91,7 @@ class Call:
     :ivar bucket: the bucket that it is about; None at the level of the service, and when it is being created.
     :ivar bucket_name: its name, "" at the level of the service.
     :ivar key: the object's key, "" at the other levels.
+    :ivar form: the head that the fields of a form come to; None for every other request.
     """
 
     services: Services
@@ -110,6 +104,7 @@ class Call:
     key: str = ""
     bucket: Bucket | None = None
     origin: Origin = attrs.field(factory=Origin)
+    form: RequestHead | None = None
 
     @property
     def store(self) -> IObjectStore:
@@ -124,19 +119,72 @@ class Call:
     def shown_owner(self, canonical_id: str) -> Owner:
         """Whom a document names as the owner with this canonical id."""
         user = self.services.credentials.get_owner(canonical_id)
-        return Owner(canonical_id, "" if user is None else user.display_name)
+        return Owner(canonical_id) if user is None else Owner(user.canonical_id, user.display_name)
 
-    async def eventually(self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        """The answer that ``work`` comes to, an XML document; when that takes long, one that begins now.
+    @property
+    def bucket_owner(self) -> str:
+        """The canonical id of the owner of the bucket; the administrator's for a folder that a person made."""
+        owner = "" if self.bucket is None else self.bucket.owner
+        user = self.services.credentials.get_owner(owner) if not owner else None
+        return owner if user is None else user.canonical_id
 
-        https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+    def object_owner(self, canonical_id: str) -> Owner:
+        """Whom a document names as the owner of an object in the bucket, with this canonical id on record."""
+        enforced = self.bucket is not None and self.services.defaults.ownership_of(self.bucket) == ENFORCED
+        return self.shown_owner(self.bucket_owner if enforced or not canonical_id else canonical_id)
 
-        :raise S3Error: what ``work`` raises before the answer has begun.
+    async def authorize(
+        self,
+        action: str,
+        bucket: Bucket | None = None,
+        key: str | None = None,
+        *,
+        version_id: str | None = None,
+        creates: bool = False,
+    ) -> None:
+        """Return when who asks may do something to a bucket, or to the object in it that ``key`` names.
+
+        :param bucket: None: at the level of the service, or the bucket that is to be made.
+        :param version_id: the version that is named, if one is.
+        :param creates: whether the object is being made, so that the one that is there does not count.
+        :raise S3Error: ``AccessDenied``.
         """
-        under_way = Work(work, self.services.clock, self.services.keepalive)
-        if await under_way.wait():
-            return under_way.result()
-        return attrs.evolve(document(b""), later=under_way)
+        name = self.bucket_name if bucket is None else bucket.name
+
+        async def version() -> ObjectVersion | None:
+            return None if key is None else await self._present(name, key, version_id)
+
+        request = AccessRequest(
+            user=self.user,
+            action=action if version_id is None else versioned(action),
+            bucket=bucket,
+            bucket_name=name,
+            key=key,
+            head=self.head if self.form is None else self.form,
+            verified=self.verified,
+            version=version,
+            time=self.services.clock.seconds(),
+            address=self.origin.address,
+            creates=creates,
+            authentication="" if self.form is None else "POST",
+            known={} if version_id is None else {"s3:versionid": (version_id,)},
+        )
+        await self.services.authorizer.authorize(request)
+
+    async def _present(self, bucket: str, key: str, version_id: str | None) -> ObjectVersion | None:
+        try:
+            return await self.store.head_object(bucket, key, version_id)
+        except S3Error as error:
+            if error.status >= 500:
+                raise
+            return None
+
+    async def admit_absence(self, bucket: Bucket) -> None:
+        """Return when who asks may know that a key is not there: who may list the bucket.
+
+        :raise S3Error: ``AccessDenied``.
+        """
+        await self.authorize("s3:ListBucket", bucket)
 
     async def announce(self, event: str, key: str, version: ObjectVersion | None = None) -> None:
         """Say that an object was created (``version``) or removed, which is committed."""

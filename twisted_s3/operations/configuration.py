@@ -15,6 +15,7 @@ from twisted_s3.model import Bucket
 from twisted_s3.operations.call import Answer, Call, Services, document
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.access import defaults, ownership, publicblock
+from twisted_s3.protocol.access.acl import ACL, GROUPS, Grants, load_grants
 from twisted_s3.protocol.policy.documents import parse_bucket_policy
 from twisted_s3.protocol.policy.public import is_public
 from twisted_s3.protocol.requestdocs import parse_tagging
@@ -92,7 +93,16 @@ def _accept_policy(body: bytes, bucket: Bucket, services: Services) -> bytes:
 
 
 def _accept_ownership(body: bytes, bucket: Bucket, services: Services) -> bytes:
-    return ownership.ownership_document(ownership.parse_ownership(body))
+    mode = ownership.parse_ownership(body)
+    kept = bucket.configuration(ACL)
+    if mode == ownership.ENFORCED and kept is not None and not _is_private(load_grants(kept)):
+        raise S3Error("InvalidBucketAclWithObjectOwnership")
+    return ownership.ownership_document(mode)
+
+
+def _is_private(grants: Grants) -> bool:
+    """Whether nobody but one, who can only be the owner, may do anything."""
+    return len({grant.grantee for grant in grants}) <= 1 and not any(grant.grantee in GROUPS for grant in grants)
 
 
 def _accept_block(body: bytes, bucket: Bucket, services: Services) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket, ObjectVersion
+from twisted_s3.operations.call import Call
 from twisted_s3.protocol.checksums import header_name
 from twisted_s3.protocol.dates import format_http_date
 from twisted_s3.protocol.head import RequestHead
@@ -19,14 +20,11 @@ _UNBUILT = (
     "x-amz-write-offset-bytes",
 )
 
-#: With ACLs off, as on every new bucket of AWS, these say nothing new.
-_HARMLESS_ACLS = ("private", "bucket-owner-full-control")
-
 
 def refuse_unbuilt(head: RequestHead) -> None:
     """Refuse a write whose head asks for more than is built, or for a version: what is written is always new.
 
-    :raise S3Error: ``NotImplemented``, ``AccessControlListNotSupported``, ``InvalidArgument``.
+    :raise S3Error: ``NotImplemented``, ``InvalidArgument``.
     """
     if "versionId" in head.parameters:
         raise S3Error(
@@ -37,8 +35,6 @@ def refuse_unbuilt(head: RequestHead) -> None:
     for name in head.headers:
         if name.startswith(_UNBUILT) and head.header(name) != "false":
             raise S3Error("NotImplemented", elements={"Header": name})
-        if name.startswith("x-amz-grant-") or (name == "x-amz-acl" and head.header(name) not in _HARMLESS_ACLS):
-            raise S3Error("AccessControlListNotSupported")
 
 
 def check_expected_owner(head: RequestHead, bucket: Bucket, header: str = "x-amz-expected-bucket-owner") -> None:
@@ -49,6 +45,27 @@ def check_expected_owner(head: RequestHead, bucket: Bucket, header: str = "x-amz
     expected = head.header(header)
     if expected is not None and expected != bucket.owner:
         raise S3Error("AccessDenied")
+
+
+def check_version(version_id: str | None) -> None:
+    """Hold a ``versionId`` against a bucket that has never been versioned.
+
+    :raise S3Error: ``InvalidArgument``, ``NoSuchVersion``.
+    """
+    if version_id is None or version_id == "null":
+        return
+    if not version_id:
+        raise S3Error(
+            "InvalidArgument",
+            "Version id cannot be the empty string",
+            {"ArgumentName": "versionId", "ArgumentValue": version_id},
+        )
+    raise S3Error("NoSuchVersion", elements={"VersionId": version_id})
+
+
+def check_object_request(call: Call) -> None:
+    """:raise S3Error: for a ``versionId`` that no object here has."""
+    check_version(call.parameter("versionId"))
 
 
 def etag_header(etag: str) -> tuple[str, str]:

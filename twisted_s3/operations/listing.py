@@ -56,7 +56,7 @@ async def list_objects(call: Call) -> Answer:
     page, objects = await query.run(call, start_after_marker(marker, query.prefix, query.delimiter))
     return document(
         xmldocs.list_objects_result(
-            call.bucket_name, page, objects, call.shown_owner, marker=marker, **attrs.asdict(query)
+            call.bucket_name, page, objects, call.object_owner, marker=marker, **attrs.asdict(query)
         )
     )
 
@@ -78,7 +78,7 @@ async def list_objects_v2(call: Call) -> Answer:
             call.bucket_name,
             page,
             objects,
-            call.shown_owner if call.parameter("fetch-owner") == "true" else None,
+            call.object_owner if call.parameter("fetch-owner") == "true" else None,
             start_after=start_after,
             continuation_token=token,
             next_token=None if page.next_start is None else encode_token(page.next_start),
@@ -101,7 +101,7 @@ async def list_object_versions(call: Call) -> Answer:
         xmldocs.list_versions_result(
             call.bucket_name,
             page,
-            call.shown_owner,
+            call.object_owner,
             key_marker=key_marker,
             version_id_marker=version_marker or "",
             **attrs.asdict(query),

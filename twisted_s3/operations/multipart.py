@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from urllib.parse import quote
 
 import attrs
@@ -11,11 +10,11 @@ import attrs
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition
 from twisted_s3.model import FULL_OBJECT, ObjectVersion, Part, Upload
+from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding, document
 from twisted_s3.operations.headers import etag_header, refuse_unbuilt
 from twisted_s3.operations.objects import check_early
 from twisted_s3.operations.tagging import authorize_tagging
-from twisted_s3.operations.versioning import version_header
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import DEFAULT, header_name
 from twisted_s3.protocol.conditions import write_condition
@@ -39,10 +38,10 @@ from twisted_s3.protocol.requestdocs import parse_complete_multipart_upload
 async def create_multipart_upload(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html"""
     refuse_unbuilt(call.head)
-    authorize_tagging(call)
-    properties = properties_of(call.head)
+    await authorize_tagging(call)
+    made = await new_object(call, properties_of(call.head))
     algorithm, kind = declared_checksum(call.head)
-    upload = await call.store.create_upload(call.bucket_name, call.key, properties, call.owner, algorithm, kind)
+    upload = await call.store.create_upload(call.bucket_name, call.key, made.properties, made.owner, algorithm, kind)
     headers = []
     if algorithm:
         headers = [("x-amz-checksum-algorithm", algorithm), ("x-amz-checksum-type", kind)]
@@ -87,23 +86,16 @@ async def complete_multipart_upload(call: Call) -> Answer:
     refuse_unbuilt(call.head)
     condition = write_condition(call.head)
     try:
-        complete = await _prepared(call, condition)
+        version = await _complete(call, condition)
     except S3Error as error:
-        return _completed(call, await _earlier(call, error))
-    return await call.eventually(_complete(call, complete))
-
-
-async def _complete(call: Call, complete: Callable[[], Awaitable[ObjectVersion]]) -> Answer:
-    try:
-        version = await complete()
-    except S3Error as error:
-        return _completed(call, await _earlier(call, error))
-    await call.announce(CREATED_MULTIPART, call.key, version)
+        # What is there already may be what another sending of this request has just made.
+        if error.code not in ("NoSuchUpload", "PreconditionFailed"):
+            raise
+        version = await _earlier(call, error)
     return _completed(call, version)
 
 
-async def _prepared(call: Call, condition: Condition) -> Callable[[], Awaitable[ObjectVersion]]:
-    """Check all that can be checked beforehand. Gives what remains to be done."""
+async def _complete(call: Call, condition: Condition) -> ObjectVersion:
     upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
     await check_early(call, condition)
     # A checksum in the head of this request is that of the object, not of the document.
@@ -116,32 +108,21 @@ async def _prepared(call: Call, condition: Condition) -> Callable[[], Awaitable[
     algorithm, kind = upload.checksum_algorithm or DEFAULT, upload.checksum_type or FULL_OBJECT
     checksum = object_checksum(parts, algorithm, kind)
     check_object_claims(call.head, parts, algorithm, kind, checksum)
-    return partial(
-        call.store.complete_upload,
-        call.bucket_name,
-        call.key,
-        upload.id,
-        parts,
-        object_etag(parts),
-        {algorithm: checksum},
-        kind,
-        condition,
+    version = await call.store.complete_upload(
+        call.bucket_name, call.key, upload.id, parts, object_etag(parts), {algorithm: checksum}, kind, condition
     )
+    await call.announce(CREATED_MULTIPART, call.key, version)
+    return version
 
 
-async def _earlier(call: Call, error: S3Error) -> ObjectVersion:
-    """The object that the upload has become: another sending of the request may have made it and taken the parts.
-
-    :raise S3Error: ``error`` when it has become none that is still there.
-    """
-    if error.code not in ("NoSuchUpload", "InvalidPart", "PreconditionFailed"):
-        raise error
+async def _earlier(call: Call, missing: S3Error) -> ObjectVersion:
+    """The object that the upload became. :raise S3Error: ``missing`` when it became none that is still there."""
     try:
         version = await call.store.head_object(call.bucket_name, call.key)
     except S3Error:
-        raise error from None
+        raise missing from None
     if not version.upload_id or version.upload_id != upload_id(call):
-        raise error
+        raise missing
     return version
 
 
@@ -155,8 +136,7 @@ def _completed(call: Call, version: ObjectVersion) -> Answer:
     scheme = "https" if call.head.secure else "http"
     host = call.head.header("host") or ""
     location = f"{scheme}://{host}/{call.bucket_name}/{quote(call.key, safe='/~')}"
-    body = xmldocs.complete_multipart_upload_result(location, call.bucket_name, version)
-    return document(body, version_header(call.bucket, version))
+    return document(xmldocs.complete_multipart_upload_result(location, call.bucket_name, version))
 
 
 async def abort_multipart_upload(call: Call) -> Answer:
@@ -172,7 +152,7 @@ async def list_parts(call: Call) -> Answer:
     upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
     parts = await call.store.list_parts(call.bucket_name, call.key, upload.id)
     page = parts_page(parts, marker, max_parts)
-    owner = call.shown_owner(upload.owner)
+    owner = call.object_owner(upload.owner)
     return document(
         xmldocs.list_parts_result(call.bucket_name, upload, page, owner, marker=marker, max_parts=max_parts)
     )
@@ -191,7 +171,7 @@ async def list_multipart_uploads(call: Call) -> Answer:
         xmldocs.list_multipart_uploads_result(
             call.bucket_name,
             page,
-            call.shown_owner,
+            call.object_owner,
             prefix=prefix,
             delimiter=delimiter,
             key_marker=key_marker,

@@ -9,15 +9,16 @@ import attrs
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition, IOpenedObject, always
 from twisted_s3.model import ByteRange, ObjectVersion
+from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, Download, discarding
 from twisted_s3.operations.headers import (
+    check_object_request,
     checksum_headers,
     etag_header,
     refuse_unbuilt,
     validators,
 )
 from twisted_s3.operations.tagging import authorize_tagging, tagging_count
-from twisted_s3.operations.versioning import version_header, version_named
 from twisted_s3.protocol.conditions import check_read, range_applies, write_condition
 from twisted_s3.protocol.events import CREATED_PUT
 from twisted_s3.protocol.multipart import part_number
@@ -39,8 +40,8 @@ async def put_object(call: Call) -> Answer:
     if call.parameter("partNumber") is not None:
         raise S3Error("InvalidArgument", "This operation does not accept a part number without an upload id.")
     refuse_unbuilt(call.head)
-    authorize_tagging(call)
-    properties = properties_of(call.head)
+    await authorize_tagging(call)
+    made = await new_object(call, properties_of(call.head))
     condition = write_condition(call.head)
     limit = call.services.limits.put
     payload = call.payload(limit)
@@ -49,10 +50,9 @@ async def put_object(call: Call) -> Answer:
     await check_early(call, condition)
     async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
         await call.receive(staged, limit if payload.size is None else None)
-        version = await staged.commit(call.key, properties, condition, call.owner)
+        version = await staged.commit(call.key, made.properties, condition, made.owner)
     await call.announce(CREATED_PUT, call.key, version)
-    headers = [etag_header(version.etag), *checksum_headers(version), *version_header(call.bucket, version)]
-    return Answer(200, headers)
+    return Answer(200, [etag_header(version.etag), *checksum_headers(version)])
 
 
 async def check_early(call: Call, condition: Condition) -> None:
@@ -71,9 +71,10 @@ async def check_early(call: Call, condition: Condition) -> None:
 
 async def get_object(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
-    opened = await call.store.open_object(call.bucket_name, call.key, version_named(call))
+    check_object_request(call)
+    opened = await call.store.open_object(call.bucket_name, call.key)
     try:
-        return _read(call, opened.version, opened)
+        return await _read(call, opened.version, opened)
     except BaseException:
         opened.close()
         raise
@@ -81,10 +82,11 @@ async def get_object(call: Call) -> Answer:
 
 async def head_object(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html"""
-    return _read(call, await call.store.head_object(call.bucket_name, call.key, version_named(call)), None)
+    check_object_request(call)
+    return await _read(call, await call.store.head_object(call.bucket_name, call.key), None)
 
 
-def _read(call: Call, version: ObjectVersion, opened: IOpenedObject | None) -> Answer:
+async def _read(call: Call, version: ObjectVersion, opened: IOpenedObject | None) -> Answer:
     check_read(call.head, version, call.services.clock.seconds())
     span, extra = _selected(call, version)
     whole = span is None
@@ -92,8 +94,7 @@ def _read(call: Call, version: ObjectVersion, opened: IOpenedObject | None) -> A
         span = ByteRange(0, version.size)
     else:
         extra = [*extra, ("Content-Range", f"bytes {span.start}-{span.stop - 1}/{version.size}")]
-    headers = [*validators(version), *_described(call, version), *tagging_count(call, version), *extra]
-    headers += version_header(call.bucket, version)
+    headers = [*validators(version), *_described(call, version), *await tagging_count(call, version), *extra]
     if whole and call.head.header("x-amz-checksum-mode") == "ENABLED":
         headers += checksum_headers(version)
     headers.append(("Content-Length", str(span.length)))

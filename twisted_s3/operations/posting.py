@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IStaged
 from twisted_s3.model import ObjectVersion, Properties
+from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding
 from twisted_s3.operations.headers import check_expected_owner, checksum_headers, etag_header, refuse_unbuilt
 from twisted_s3.operations.objects import check_early
-from twisted_s3.operations.versioning import version_header
 from twisted_s3.protocol import postform
 from twisted_s3.protocol.conditions import write_condition
 from twisted_s3.protocol.events import CREATED_POST
@@ -50,19 +50,20 @@ async def post_object(call: Call) -> Answer:
     fields = postform.expand(parser.fields, parser.filename or "")
     call.key = postform.key_of(fields)
     policy = await _authenticate(call, fields)
-    _authorize(call, fields)
+    head = call.form = postform.head_of(fields, call.head)
+    properties = await _properties(call, head, fields)
+    await call.authorize("s3:PutObject", call.bucket, call.key)
     bounds = _bounds(call, policy)
-    head = postform.head_of(fields, call.head)
     if call.bucket is not None:
         check_expected_owner(head, call.bucket)
     refuse_unbuilt(head)
-    properties = _properties(head, fields)
+    made = await new_object(call, properties)
     condition = write_condition(head)
     payload = payload_for(head, None)
     await check_early(call, condition)
     async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
         await _receive_file(call, parser, begun, staged, bounds)
-        version = await staged.commit(call.key, properties, condition, call.owner)
+        version = await staged.commit(call.key, made.properties, condition, made.owner)
     await call.announce(CREATED_POST, call.key, version)
     return _answer(call, fields, version)
 
@@ -91,13 +92,6 @@ async def _authenticate(call: Call, fields: Mapping[str, str]) -> PostPolicy | N
     return policy
 
 
-def _authorize(call: Call, fields: Mapping[str, str]) -> None:
-    authorize = call.services.authorizer.authorize
-    authorize(call.user, "s3:PutObject", call.bucket, call.key)
-    if _tagging(fields) is not None:
-        authorize(call.user, "s3:PutObjectTagging", call.bucket, call.key)
-
-
 def _bounds(call: Call, policy: PostPolicy | None) -> _Bounds:
     largest = call.services.limits.put
     if policy is None:
@@ -105,14 +99,17 @@ def _bounds(call: Call, policy: PostPolicy | None) -> _Bounds:
     return _Bounds(policy.smallest, largest if policy.largest is None else min(policy.largest, largest))
 
 
-def _tagging(fields: Mapping[str, str]) -> str | None:
-    return fields.get("tagging", fields.get("x-amz-tagging"))
-
-
-def _properties(head: RequestHead, fields: Mapping[str, str]) -> Properties:
+async def _properties(call: Call, head: RequestHead, fields: Mapping[str, str]) -> Properties:
+    """The properties of the new object; tags are there only by the right to set them."""
     properties = properties_of(head)
-    tagging = _tagging(fields)
-    return attrs.evolve(properties, tags=parse_tagging(tagging.encode("utf-8"))) if tagging else properties
+    tagging = fields.get("tagging", fields.get("x-amz-tagging"))
+    if tagging is None:
+        return properties
+    tags = parse_tagging(tagging.encode("utf-8")) if tagging else {}
+    # Policies look at the tags where PutObject has them.
+    call.form = attrs.evolve(head, headers={**head.headers, "x-amz-tagging": [urlencode(tags)]})
+    await call.authorize("s3:PutObjectTagging", call.bucket, call.key, creates=True)
+    return attrs.evolve(properties, tags=tags)
 
 
 async def _receive_file(
@@ -142,7 +139,7 @@ async def _receive_file(
 
 
 def _answer(call: Call, fields: Mapping[str, str], version: ObjectVersion) -> Answer:
-    headers = [etag_header(version.etag), *checksum_headers(version), *version_header(call.bucket, version)]
+    headers = [etag_header(version.etag), *checksum_headers(version)]
     redirect = postform.redirect_of(fields, call.bucket_name, version)
     if redirect is not None:
         return Answer(303, [("Location", redirect), *headers])

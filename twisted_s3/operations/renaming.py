@@ -23,7 +23,7 @@ async def rename_object(call: Call) -> Answer:
     _check_token(call)
     _check_keys(source, call.key)
     for action in ("s3:GetObject", "s3:DeleteObject"):
-        call.services.authorizer.authorize(call.user, action, call.bucket, source)
+        await call.authorize(action, call.bucket, source)
     source_condition, condition = rename_conditions(call.head, call.services.clock.seconds())
     version = await call.store.rename_object(call.bucket_name, source, call.key, source_condition, condition)
     await call.announce(CREATED_COPY, call.key, version)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import attrs
 
 from twisted_s3.operations import (
+    acl,
     attributes,
     buckets,
     configuration,
@@ -23,7 +24,6 @@ from twisted_s3.operations import (
     refusals,
     renaming,
     tagging,
-    versioning,
 )
 from twisted_s3.operations.call import Handler
 
@@ -46,6 +46,7 @@ class Operation:
     :ivar handler: None while it is not implemented: 501.
     :ivar creates: whether it needs no bucket to be there.
     :ivar form: whether the body says who sends it: the handler, not the gate, authenticates and authorises.
+    :ivar each: whether the body says what it is about: the handler, not the gate, authorises, for each key.
     :ivar routed: False for what AWS serves at an endpoint of its own, so that no request here can mean it.
     """
 
@@ -59,7 +60,13 @@ class Operation:
     handler: Handler | None = None
     creates: bool = False
     form: bool = False
+    each: bool = False
     routed: bool = True
+
+    @property
+    def asks(self) -> bool:
+        """Whether the handler authorises."""
+        return self.form or self.each
 
     @property
     def selectors(self) -> frozenset[str]:
@@ -91,11 +98,11 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("DeleteBucketReplication", BUCKET, "DELETE", "replication", "s3:PutReplicationConfiguration"),
     Operation("DeleteBucketTagging", BUCKET, "DELETE", "tagging", "s3:PutBucketTagging", handler=configuration.TAGGING.delete),
     Operation("DeleteBucketWebsite", BUCKET, "DELETE", "website", "s3:DeleteBucketWebsite"),
-    Operation("DeleteObjects", BUCKET, "POST", "delete", "s3:DeleteObject", handler=deletion.delete_objects),
+    Operation("DeleteObjects", BUCKET, "POST", "delete", "s3:DeleteObject", handler=deletion.delete_objects, each=True),
     Operation("DeletePublicAccessBlock", BUCKET, "DELETE", "publicAccessBlock", "s3:PutBucketPublicAccessBlock", handler=configuration.PUBLIC_ACCESS_BLOCK.delete),
     Operation("GetBucketAbac", BUCKET, "GET", "abac", "s3:GetBucketAbac"),
     Operation("GetBucketAccelerateConfiguration", BUCKET, "GET", "accelerate", "s3:GetAccelerateConfiguration"),
-    Operation("GetBucketAcl", BUCKET, "GET", "acl", "s3:GetBucketAcl"),
+    Operation("GetBucketAcl", BUCKET, "GET", "acl", "s3:GetBucketAcl", handler=acl.get_bucket_acl),
     Operation("GetBucketAnalyticsConfiguration", BUCKET, "GET", "analytics", "s3:GetAnalyticsConfiguration", parameters=("id",)),
     Operation("GetBucketCors", BUCKET, "GET", "cors", "s3:GetBucketCORS"),
     Operation("GetBucketEncryption", BUCKET, "GET", "encryption", "s3:GetEncryptionConfiguration"),
@@ -114,7 +121,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GetBucketReplication", BUCKET, "GET", "replication", "s3:GetReplicationConfiguration"),
     Operation("GetBucketRequestPayment", BUCKET, "GET", "requestPayment", "s3:GetBucketRequestPayment"),
     Operation("GetBucketTagging", BUCKET, "GET", "tagging", "s3:GetBucketTagging", handler=configuration.TAGGING.get),
-    Operation("GetBucketVersioning", BUCKET, "GET", "versioning", "s3:GetBucketVersioning", handler=versioning.get_bucket_versioning),
+    Operation("GetBucketVersioning", BUCKET, "GET", "versioning", "s3:GetBucketVersioning"),
     Operation("GetBucketWebsite", BUCKET, "GET", "website", "s3:GetBucketWebsite"),
     Operation("GetObjectLockConfiguration", BUCKET, "GET", "object-lock", "s3:GetBucketObjectLockConfiguration"),
     Operation("GetPublicAccessBlock", BUCKET, "GET", "publicAccessBlock", "s3:GetBucketPublicAccessBlock", handler=configuration.PUBLIC_ACCESS_BLOCK.get),
@@ -130,7 +137,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("PostObject", BUCKET, "POST", "", "s3:PutObject", handler=posting.post_object, form=True),
     Operation("PutBucketAbac", BUCKET, "PUT", "abac", "s3:PutBucketAbac"),
     Operation("PutBucketAccelerateConfiguration", BUCKET, "PUT", "accelerate", "s3:PutAccelerateConfiguration"),
-    Operation("PutBucketAcl", BUCKET, "PUT", "acl", "s3:PutBucketAcl"),
+    Operation("PutBucketAcl", BUCKET, "PUT", "acl", "s3:PutBucketAcl", handler=acl.put_bucket_acl),
     Operation("PutBucketAnalyticsConfiguration", BUCKET, "PUT", "analytics", "s3:PutAnalyticsConfiguration", parameters=("id",)),
     Operation("PutBucketCors", BUCKET, "PUT", "cors", "s3:PutBucketCORS"),
     Operation("PutBucketEncryption", BUCKET, "PUT", "encryption", "s3:PutEncryptionConfiguration"),
@@ -145,7 +152,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("PutBucketReplication", BUCKET, "PUT", "replication", "s3:PutReplicationConfiguration"),
     Operation("PutBucketRequestPayment", BUCKET, "PUT", "requestPayment", "s3:PutBucketRequestPayment"),
     Operation("PutBucketTagging", BUCKET, "PUT", "tagging", "s3:PutBucketTagging", handler=configuration.TAGGING.put),
-    Operation("PutBucketVersioning", BUCKET, "PUT", "versioning", "s3:PutBucketVersioning", handler=versioning.put_bucket_versioning),
+    Operation("PutBucketVersioning", BUCKET, "PUT", "versioning", "s3:PutBucketVersioning"),
     Operation("PutBucketWebsite", BUCKET, "PUT", "website", "s3:PutBucketWebsite"),
     Operation("PutObjectLockConfiguration", BUCKET, "PUT", "object-lock", "s3:PutBucketObjectLockConfiguration"),
     Operation("PutPublicAccessBlock", BUCKET, "PUT", "publicAccessBlock", "s3:PutBucketPublicAccessBlock", handler=configuration.PUBLIC_ACCESS_BLOCK.put),
@@ -160,7 +167,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("DeleteObjectAnnotation", OBJECT, "DELETE", "annotation", "s3:DeleteObjectAnnotation", parameters=("annotationName",)),
     Operation("DeleteObjectTagging", OBJECT, "DELETE", "tagging", "s3:DeleteObjectTagging", handler=tagging.delete_object_tagging),
     Operation("GetObject", OBJECT, "GET", "", "s3:GetObject", handler=objects.get_object),
-    Operation("GetObjectAcl", OBJECT, "GET", "acl", "s3:GetObjectAcl"),
+    Operation("GetObjectAcl", OBJECT, "GET", "acl", "s3:GetObjectAcl", handler=acl.get_object_acl),
     Operation("GetObjectAnnotation", OBJECT, "GET", "annotation", "s3:GetObjectAnnotation", parameters=("annotationName",)),
     Operation("GetObjectAttributes", OBJECT, "GET", "attributes", "s3:GetObjectAttributes", handler=attributes.get_object_attributes),
     Operation("GetObjectLegalHold", OBJECT, "GET", "legal-hold", "s3:GetObjectLegalHold"),
@@ -171,7 +178,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("ListObjectAnnotations", OBJECT, "GET", "annotation", "s3:ListObjectAnnotations"),
     Operation("ListParts", OBJECT, "GET", "", "s3:ListMultipartUploadParts", parameters=("uploadId",), handler=multipart.list_parts),
     Operation("PutObject", OBJECT, "PUT", "", "s3:PutObject", handler=objects.put_object),
-    Operation("PutObjectAcl", OBJECT, "PUT", "acl", "s3:PutObjectAcl"),
+    Operation("PutObjectAcl", OBJECT, "PUT", "acl", "s3:PutObjectAcl", handler=acl.put_object_acl),
     Operation("PutObjectAnnotation", OBJECT, "PUT", "annotation", "s3:PutObjectAnnotation", parameters=("annotationName",)),
     Operation("PutObjectLegalHold", OBJECT, "PUT", "legal-hold", "s3:PutObjectLegalHold"),
     Operation("PutObjectRetention", OBJECT, "PUT", "retention", "s3:PutObjectRetention"),

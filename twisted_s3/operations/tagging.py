@@ -2,68 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket, ObjectVersion
 from twisted_s3.operations.call import Answer, Call, document
-from twisted_s3.operations.versioning import version_header, version_named
+from twisted_s3.operations.headers import check_object_request
+from twisted_s3.protocol.copysource import CopySource
 from twisted_s3.protocol.requestdocs import parse_tagging
 from twisted_s3.protocol.tagging import HEADER, tagging_document
 
 
 async def put_object_tagging(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html"""
-    return Answer(200, await _set_tags(call, parse_tagging(await call.document())))
+    check_object_request(call)
+    await _set_tags(call, parse_tagging(await call.document()))
+    return Answer(200)
 
 
 async def get_object_tagging(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html"""
-    version = await call.store.head_object(call.bucket_name, call.key, version_named(call))
-    return document(tagging_document(version.properties.tags), version_header(call.bucket, version))
+    check_object_request(call)
+    version = await call.store.head_object(call.bucket_name, call.key)
+    return document(tagging_document(version.properties.tags))
 
 
 async def delete_object_tagging(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html"""
-    return Answer(204, await _set_tags(call, {}))
+    check_object_request(call)
+    await _set_tags(call, {})
+    return Answer(204)
 
 
-async def _set_tags(call: Call, tags: Mapping[str, str]) -> Sequence[tuple[str, str]]:
-    """Replace the tags of the version that has the key at that moment, or that is named; all else about it stays.
-
-    :return: the headers that tell which it was.
-    """
+async def _set_tags(call: Call, tags: Mapping[str, str]) -> None:
+    """Replace the tags of whatever object has the key at that moment; all else about it stays."""
 
     def change(version: ObjectVersion) -> ObjectVersion:
         return attrs.evolve(version, properties=attrs.evolve(version.properties, tags=tags))
 
-    version = await call.store.change_object(call.bucket_name, call.key, change, version_named(call))
-    return version_header(call.bucket, version)
+    await call.store.change_object(call.bucket_name, call.key, change)
 
 
-def authorize_tagging(call: Call) -> None:
+async def authorize_tagging(call: Call) -> None:
     """A write that brings tags needs the right to set them. :raise S3Error: ``AccessDenied``."""
     if HEADER in call.head.headers:
-        _authorize(call, "s3:PutObjectTagging")
+        await call.authorize("s3:PutObjectTagging", call.bucket, call.key, creates=True)
 
 
-def authorize_copying_tags(call: Call, source: Bucket, source_key: str) -> None:
-    """So does a copy that takes over tags, and the right to read them. :raise S3Error: ``AccessDenied``."""
-    call.services.authorizer.authorize(call.user, "s3:GetObjectTagging", source, source_key)
-    _authorize(call, "s3:PutObjectTagging")
+async def authorize_copying_tags(call: Call, bucket: Bucket, source: CopySource) -> None:
+    """So does a copy that takes over tags, and the right to read them. :raise S3Error: ``AccessDenied``.
+
+    :param bucket: that the source is in.
+    """
+    await call.authorize("s3:GetObjectTagging", bucket, source.key, version_id=source.version_id)
+    await call.authorize("s3:PutObjectTagging", call.bucket, call.key, creates=True)
 
 
-def tagging_count(call: Call, version: ObjectVersion) -> Iterator[tuple[str, str]]:
+async def tagging_count(call: Call, version: ObjectVersion) -> Sequence[tuple[str, str]]:
     """The header that tells how many tags there are, to those who may read them."""
-    if version.properties.tags:
-        try:
-            _authorize(call, "s3:GetObjectTagging")
-        except S3Error:
-            return
-        yield "x-amz-tagging-count", str(len(version.properties.tags))
-
-
-def _authorize(call: Call, action: str) -> None:
-    call.services.authorizer.authorize(call.user, action, call.bucket, call.key)
+    if not version.properties.tags:
+        return ()
+    try:
+        version_id = call.parameter("versionId")
+        await call.authorize("s3:GetObjectTagging", call.bucket, call.key, version_id=version_id)
+    except S3Error:
+        return ()
+    return (("x-amz-tagging-count", str(len(version.properties.tags))),)

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import attrs
 
-from twisted_s3.access import OwnerAuthorizer
+from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.credentials import Users
 from twisted_s3.errors import S3Error
 from twisted_s3.events import Subscriptions
@@ -67,7 +67,7 @@ class Assembly:
         services = Services(
             store=self.store,
             credentials=Users([administrator, *options.users]),
-            authorizer=OwnerAuthorizer() if options.authorizer is None else options.authorizer,
+            authorizer=PolicyAuthorizer() if options.authorizer is None else options.authorizer,
             clock=self.clock,
             region=options.region,
             announcer=Announcer(self.events, self.clock, options.region),

@@ -12,7 +12,7 @@ from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IBody
 from twisted_s3.model import Bucket, User
 from twisted_s3.operations.announcing import Origin
-from twisted_s3.operations.call import Answer, Call, Services
+from twisted_s3.operations.call import Answer, Call, Handler, Services
 from twisted_s3.operations.dispatch import find_operation
 from twisted_s3.operations.headers import check_expected_owner
 from twisted_s3.operations.table import BUCKET, OBJECT, SERVICE, Operation
@@ -85,8 +85,6 @@ class Gate:
         bucket = await self._bucket(operation, passage.bucket)
         if bucket is not None:
             check_expected_owner(head, bucket)
-        if not operation.form:
-            self.services.authorizer.authorize(user, operation.action, bucket, passage.key or None)
         call = Call(
             self.services,
             self.authenticator,
@@ -100,9 +98,20 @@ class Gate:
             passage.origin,
         )
         try:
-            return await operation.handler(call)
+            return await self._operate(operation, operation.handler, call)
         finally:
             passage.user, passage.key = call.user, call.key
+
+    async def _operate(self, operation: Operation, handler: Handler, call: Call) -> Answer:
+        if not operation.asks:
+            version_id = call.parameter("versionId")
+            await call.authorize(operation.action, call.bucket, call.key or None, version_id=version_id)
+        try:
+            return await handler(call)
+        except S3Error as error:
+            if error.code == "NoSuchKey" and call.bucket is not None and not operation.copies:
+                await call.admit_absence(call.bucket)
+            raise
 
     async def _authenticate(self, head: RequestHead, target: Target) -> Verified | None:
         claim = self.authenticator.claim(head)

@@ -8,14 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_s3.model import COMPOSITE, ENABLED, FULL_OBJECT, Bucket, ObjectVersion, Part, Properties, Upload
+from twisted_s3.model import COMPOSITE, ENABLED, FULL_OBJECT, Bucket, Grant, ObjectVersion, Part, Properties, Upload
 from twisted_s3.storage.filesystem import record
 
 STAMP = record.Stamp(3, 1_700_000_000_123_456_789, 42)
 TEXT = st.text(max_size=8)
 MAPPING = st.dictionaries(TEXT, TEXT, max_size=3)
 PROPERTIES = st.builds(
-    Properties, headers=MAPPING, user=MAPPING, tags=MAPPING, storage_class=st.sampled_from(["STANDARD", "GLACIER"])
+    Properties,
+    headers=MAPPING,
+    user=MAPPING,
+    tags=MAPPING,
+    storage_class=st.sampled_from(["STANDARD", "GLACIER"]),
+    acl=st.none() | st.lists(st.builds(Grant, TEXT, TEXT), max_size=2).map(tuple),
 )
 TIMES = st.floats(0.5, 4e9)
 PARTS = st.builds(

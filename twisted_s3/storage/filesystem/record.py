@@ -18,6 +18,7 @@ from twisted_s3.model import (
     NULL_VERSION,
     UNLOCKED,
     Bucket,
+    Grant,
     ObjectLock,
     ObjectVersion,
     Part,
@@ -230,12 +231,17 @@ def _dump_properties(properties: Properties) -> Mapping[str, Any]:
         "u": dict(properties.user),
         "t": dict(properties.tags),
         "c": "" if properties.storage_class == "STANDARD" else properties.storage_class,
+        "a": None if properties.acl is None else {"g": [[one.grantee, one.permission] for one in properties.acl]},
     }
 
 
 def _load_properties(document: Mapping[str, Any]) -> Properties:
     return Properties(
-        document.get("h", {}), document.get("u", {}), document.get("t", {}), document.get("c", "STANDARD")
+        headers=document.get("h", {}),
+        user=document.get("u", {}),
+        tags=document.get("t", {}),
+        storage_class=document.get("c", "STANDARD"),
+        acl=tuple(Grant(*one) for one in document["a"]["g"]) if "a" in document else None,
     )
 
 
