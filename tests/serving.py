@@ -113,8 +113,10 @@ class ServingTestCase(TestCase):
             reactor,
             changes.get("region", self.region),
             changes.get("object_limits", self.object_limits),
+            keepalive=changes.get("keepalive", 5.0),
         )
-        gate = Gate(services, Authenticator(services.region, changes.get("allow_sigv2", self.allow_sigv2)))
+        sigv2, strict = changes.get("allow_sigv2", self.allow_sigv2), changes.get("presigned_checksums", False)
+        gate = Gate(services, Authenticator(services.region, sigv2, strict))
         ids = RequestIds()
         limits = changes.get("limits", self.limits)
         finished: list[Finished] = []

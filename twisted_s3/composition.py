@@ -33,7 +33,8 @@ def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Comp
 
 def _site(settings: Settings, store: IObjectStore, credentials: ICredentials, reactor: Any) -> S3Site:
     services = Services(store, credentials, PolicyAuthorizer(), reactor, settings.region)
-    gate = Gate(services, Authenticator(settings.region, settings.allow_sigv2))
+    strict = settings.presigned_checksums == "check"
+    gate = Gate(services, Authenticator(settings.region, settings.allow_sigv2, strict))
     access_log = AccessLog(settings.access_log)
 
     def finished(request: Finished) -> None:

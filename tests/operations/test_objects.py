@@ -182,7 +182,7 @@ class Objects(OperationTestCase):
         self.refused("404", 404, client.head_object, Bucket=BUCKET, Key="x")
         self.refused("NoSuchBucket", 404, client.get_object, Bucket="absent", Key="x")
         self.assertEqual(client.get_object(Bucket=BUCKET, Key="k", VersionId="null")["Body"].read(), TEN)
-        self.refused("NoSuchVersion", 404, client.get_object, Bucket=BUCKET, Key="k", VersionId="abc")
+        self.refused("InvalidArgument", 400, client.get_object, Bucket=BUCKET, Key="k", VersionId="abc")
         self.assertEqual(send(server, "GET", f"/{BUCKET}/k?versionId=").code, "InvalidArgument")
 
     @served()

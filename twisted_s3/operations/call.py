@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -13,6 +13,7 @@ from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IAuthorizer, IBody, ICredentials, IObjectStore, IOpenedObject, IStaged
 from twisted_s3.model import Bucket, ByteRange, ObjectVersion, User
 from twisted_s3.operations.announcing import Announcer, Origin
+from twisted_s3.operations.patience import Work
 from twisted_s3.protocol.access.defaults import BucketDefaults
 from twisted_s3.protocol.access.ownership import ENFORCED
 from twisted_s3.protocol.access.request import AccessRequest
@@ -46,7 +47,10 @@ class ObjectLimits:
 
 @attrs.frozen
 class Services:
-    """What every operation of one server shares."""
+    """What every operation of one server shares.
+
+    :ivar keepalive: seconds after which a long operation begins its answer, and then between its signs of life.
+    """
 
     store: IObjectStore
     credentials: ICredentials
@@ -56,6 +60,7 @@ class Services:
     limits: ObjectLimits = ObjectLimits()
     defaults: BucketDefaults = attrs.field(factory=BucketDefaults)
     announcer: Announcer | None = None
+    keepalive: float = 5.0
 
 
 @attrs.frozen
@@ -68,12 +73,17 @@ class Download:
 
 @attrs.frozen
 class Answer:
-    """An answer to a request. Without ``download`` the body is ``body``."""
+    """An answer to a request. Without ``download`` and ``later`` the body is ``body``.
+
+    :ivar later: comes to the answer whose document is the body, or to the error whose document is, when status and
+        headers have long gone out.
+    """
 
     status: int = 200
     headers: Headers = ()
     body: bytes = b""
     download: Download | None = None
+    later: Work[Answer] | None = None
 
 
 def document(body: bytes, headers: Headers = ()) -> Answer:
@@ -185,6 +195,18 @@ class Call:
         :raise S3Error: ``AccessDenied``.
         """
         await self.authorize("s3:ListBucket", bucket)
+
+    async def eventually(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """The answer that ``work`` comes to, an XML document; when that takes long, one that begins now.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+
+        :raise S3Error: what ``work`` raises before the answer has begun.
+        """
+        under_way = Work(work, self.services.clock, self.services.keepalive)
+        if await under_way.wait():
+            return under_way.result()
+        return attrs.evolve(document(b""), later=under_way)
 
     async def announce(self, event: str, key: str, version: ObjectVersion | None = None) -> None:
         """Say that an object was created (``version``) or removed, which is committed."""

@@ -12,10 +12,11 @@ from twisted_s3.interfaces import IOpenedObject
 from twisted_s3.model import Bucket, ByteRange, Properties
 from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding, document
-from twisted_s3.operations.headers import check_expected_owner, check_version, refuse_unbuilt
+from twisted_s3.operations.headers import check_expected_owner, refuse_unbuilt
 from twisted_s3.operations.multipart import part_algorithms, upload_id
 from twisted_s3.operations.objects import check_early
 from twisted_s3.operations.tagging import authorize_copying_tags, authorize_tagging
+from twisted_s3.operations.versioning import version_header
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import check_supported
 from twisted_s3.protocol.conditions import check_copy_source, write_condition
@@ -33,6 +34,15 @@ _REDIRECT = "x-amz-website-redirect-location"
 
 async def copy_object(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"""
+    return await call.eventually(_copy(call))
+
+
+async def upload_part_copy(call: Call) -> Answer:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html"""
+    return await call.eventually(_copy_part(call))
+
+
+async def _copy(call: Call) -> Answer:
     refuse_unbuilt(call.head)
     source = parse_copy_source(call.head.header("x-amz-copy-source") or "")
     replace = _directive(call, "x-amz-metadata-directive")
@@ -42,10 +52,11 @@ async def copy_object(call: Call) -> Answer:
         await authorize_tagging(call)
     condition = write_condition(call.head)
     storage_class = storage_class_of(call.head)
-    if (source.bucket, source.key) == (call.bucket_name, call.key) and not replace:
+    if source == CopySource(call.bucket_name, call.key) and not replace:
         _check_changes_something(call)
     async with _opened(call, source) as (bucket, opened):
         await check_early(call, condition)
+        copied = version_header(bucket, opened.version, "x-amz-copy-source-version-id")
         size = opened.version.size
         if size > call.services.limits.put:
             raise S3Error(
@@ -63,16 +74,16 @@ async def copy_object(call: Call) -> Answer:
             await staged.copy_from(opened, ByteRange(0, size))
             version = await staged.commit(call.key, made.properties, condition, made.owner)
     await call.announce(CREATED_COPY, call.key, version)
-    return document(xmldocs.copy_object_result(version))
+    return document(xmldocs.copy_object_result(version), [*version_header(call.bucket, version), *copied])
 
 
-async def upload_part_copy(call: Call) -> Answer:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html"""
+async def _copy_part(call: Call) -> Answer:
     number = part_number(call.parameter("partNumber"))
     refuse_unbuilt(call.head)
     source = parse_copy_source(call.head.header("x-amz-copy-source") or "")
     upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
-    async with _opened(call, source) as (_, opened):
+    async with _opened(call, source) as (bucket, opened):
+        copied = version_header(bucket, opened.version, "x-amz-copy-source-version-id")
         size = opened.version.size
         span = parse_copy_source_range(call.head.header("x-amz-copy-source-range"), size) or ByteRange(0, size)
         if span.length > call.services.limits.put:
@@ -85,7 +96,7 @@ async def upload_part_copy(call: Call) -> Answer:
         async with discarding(staging) as staged:
             await staged.copy_from(opened, span)
             part = await staged.commit()
-    return document(xmldocs.copy_part_result(part))
+    return document(xmldocs.copy_part_result(part), copied)
 
 
 @asynccontextmanager
@@ -96,9 +107,8 @@ async def _opened(call: Call, source: CopySource) -> AsyncIterator[tuple[Bucket,
     bucket = await call.store.get_bucket(source.bucket)
     await call.authorize("s3:GetObject", bucket, source.key, version_id=source.version_id)
     check_expected_owner(call.head, bucket, "x-amz-source-expected-bucket-owner")
-    check_version(source.version_id)
     try:
-        opened = await call.store.open_object(source.bucket, source.key)
+        opened = await _open(call, source)
     except S3Error as error:
         if error.code == "NoSuchKey":
             await call.admit_absence(bucket)
@@ -108,6 +118,16 @@ async def _opened(call: Call, source: CopySource) -> AsyncIterator[tuple[Bucket,
         yield bucket, opened
     finally:
         opened.close()
+
+
+async def _open(call: Call, source: CopySource) -> IOpenedObject:
+    try:
+        return await call.store.open_object(source.bucket, source.key, source.version_id)
+    except S3Error as error:
+        if error.code != "MethodNotAllowed":
+            raise
+        message = "The source of a copy request may not specifically refer to a delete marker by version id."
+        raise S3Error("InvalidRequest", message) from None
 
 
 def _directive(call: Call, name: str) -> bool:

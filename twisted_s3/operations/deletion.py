@@ -6,12 +6,14 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import Condition
+from twisted_s3.model import Deletion
 from twisted_s3.operations.call import Answer, Call, document
-from twisted_s3.operations.headers import check_object_request, check_version
+from twisted_s3.operations.versioning import deletion_headers, version_named
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import algorithm_of
 from twisted_s3.protocol.conditions import delete_condition, deletion_condition
-from twisted_s3.protocol.events import REMOVED_DELETE
+from twisted_s3.protocol.events import REMOVED_DELETE, REMOVED_MARKER
 from twisted_s3.protocol.names import check_key
 from twisted_s3.protocol.requestdocs import DeleteEntry, parse_delete
 from twisted_s3.protocol.xmldocs import Deleted, DeleteFailure
@@ -24,10 +26,9 @@ _AT_A_TIME = 32
 
 async def delete_object(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html"""
-    check_object_request(call)
-    if await call.store.delete_object(call.bucket_name, call.key, delete_condition(call.head)):
-        await call.announce(REMOVED_DELETE, call.key)
-    return Answer(204)
+    condition = delete_condition(call.head)
+    deletion = await _delete(call, call.key, version_named(call), condition)
+    return Answer(204, deletion_headers(deletion))
 
 
 async def delete_objects(call: Call) -> Answer:
@@ -40,7 +41,7 @@ async def delete_objects(call: Call) -> Answer:
     outcomes: list[Deleted | DeleteFailure] = []
     for start in range(0, len(request.entries), _AT_A_TIME):
         batch = request.entries[start : start + _AT_A_TIME]
-        outcomes += await gatherResults([Deferred.fromCoroutine(_delete(call, entry)) for entry in batch])
+        outcomes += await gatherResults([Deferred.fromCoroutine(_delete_entry(call, entry)) for entry in batch])
     deleted = () if request.quiet else [outcome for outcome in outcomes if isinstance(outcome, Deleted)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, DeleteFailure)]
     return document(xmldocs.delete_result(deleted, failures))
@@ -54,17 +55,24 @@ def _require_digest(call: Call) -> None:
         raise S3Error("InvalidRequest", "Missing required header for this request: Content-MD5")
 
 
-async def _delete(call: Call, entry: DeleteEntry) -> Deleted | DeleteFailure:
+async def _delete_entry(call: Call, entry: DeleteEntry) -> Deleted | DeleteFailure:
     try:
         check_key(entry.key)
-        check_version(entry.version_id)
         await call.authorize("s3:DeleteObject", call.bucket, entry.key, version_id=entry.version_id)
         condition = deletion_condition(entry.etag, entry.size, entry.last_modified)
-        if await call.store.delete_object(call.bucket_name, entry.key, condition):
-            await call.announce(REMOVED_DELETE, entry.key)
+        deletion = await _delete(call, entry.key, entry.version_id, condition)
     except S3Error as error:
         return DeleteFailure(entry.key, error, entry.version_id)
     except Exception:
         _log.failure("DeleteObjects failed for {key!r}", key=entry.key)
         return DeleteFailure(entry.key, S3Error("InternalError"), entry.version_id)
-    return Deleted(entry.key, entry.version_id)
+    return Deleted(entry.key, entry.version_id, deletion.version_id if deletion.delete_marker else None)
+
+
+async def _delete(call: Call, key: str, version_id: str | None, condition: Condition) -> Deletion:
+    deletion = await call.store.delete_object(call.bucket_name, key, condition, version_id, owner=call.owner)
+    if deletion.delete_marker and version_id is None:
+        await call.announce(REMOVED_MARKER, key)
+    elif deletion:
+        await call.announce(REMOVED_DELETE, key)
+    return deletion

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket, ObjectVersion
-from twisted_s3.operations.call import Call
 from twisted_s3.protocol.checksums import header_name
 from twisted_s3.protocol.dates import format_http_date
 from twisted_s3.protocol.head import RequestHead
@@ -45,27 +44,6 @@ def check_expected_owner(head: RequestHead, bucket: Bucket, header: str = "x-amz
     expected = head.header(header)
     if expected is not None and expected != bucket.owner:
         raise S3Error("AccessDenied")
-
-
-def check_version(version_id: str | None) -> None:
-    """Hold a ``versionId`` against a bucket that has never been versioned.
-
-    :raise S3Error: ``InvalidArgument``, ``NoSuchVersion``.
-    """
-    if version_id is None or version_id == "null":
-        return
-    if not version_id:
-        raise S3Error(
-            "InvalidArgument",
-            "Version id cannot be the empty string",
-            {"ArgumentName": "versionId", "ArgumentValue": version_id},
-        )
-    raise S3Error("NoSuchVersion", elements={"VersionId": version_id})
-
-
-def check_object_request(call: Call) -> None:
-    """:raise S3Error: for a ``versionId`` that no object here has."""
-    check_version(call.parameter("versionId"))
 
 
 def etag_header(etag: str) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from urllib.parse import quote
 
 import attrs
@@ -15,6 +16,7 @@ from twisted_s3.operations.call import Answer, Call, discarding, document
 from twisted_s3.operations.headers import etag_header, refuse_unbuilt
 from twisted_s3.operations.objects import check_early
 from twisted_s3.operations.tagging import authorize_tagging
+from twisted_s3.operations.versioning import version_header
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import DEFAULT, header_name
 from twisted_s3.protocol.conditions import write_condition
@@ -86,16 +88,23 @@ async def complete_multipart_upload(call: Call) -> Answer:
     refuse_unbuilt(call.head)
     condition = write_condition(call.head)
     try:
-        version = await _complete(call, condition)
+        complete = await _prepared(call, condition)
     except S3Error as error:
-        # What is there already may be what another sending of this request has just made.
-        if error.code not in ("NoSuchUpload", "PreconditionFailed"):
-            raise
-        version = await _earlier(call, error)
+        return _completed(call, await _earlier(call, error))
+    return await call.eventually(_complete(call, complete))
+
+
+async def _complete(call: Call, complete: Callable[[], Awaitable[ObjectVersion]]) -> Answer:
+    try:
+        version = await complete()
+    except S3Error as error:
+        return _completed(call, await _earlier(call, error))
+    await call.announce(CREATED_MULTIPART, call.key, version)
     return _completed(call, version)
 
 
-async def _complete(call: Call, condition: Condition) -> ObjectVersion:
+async def _prepared(call: Call, condition: Condition) -> Callable[[], Awaitable[ObjectVersion]]:
+    """Check all that can be checked beforehand. Gives what remains to be done."""
     upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
     await check_early(call, condition)
     # A checksum in the head of this request is that of the object, not of the document.
@@ -108,21 +117,32 @@ async def _complete(call: Call, condition: Condition) -> ObjectVersion:
     algorithm, kind = upload.checksum_algorithm or DEFAULT, upload.checksum_type or FULL_OBJECT
     checksum = object_checksum(parts, algorithm, kind)
     check_object_claims(call.head, parts, algorithm, kind, checksum)
-    version = await call.store.complete_upload(
-        call.bucket_name, call.key, upload.id, parts, object_etag(parts), {algorithm: checksum}, kind, condition
+    return partial(
+        call.store.complete_upload,
+        call.bucket_name,
+        call.key,
+        upload.id,
+        parts,
+        object_etag(parts),
+        {algorithm: checksum},
+        kind,
+        condition,
     )
-    await call.announce(CREATED_MULTIPART, call.key, version)
-    return version
 
 
-async def _earlier(call: Call, missing: S3Error) -> ObjectVersion:
-    """The object that the upload became. :raise S3Error: ``missing`` when it became none that is still there."""
+async def _earlier(call: Call, error: S3Error) -> ObjectVersion:
+    """The object that the upload has become: another sending of the request may have made it and taken the parts.
+
+    :raise S3Error: ``error`` when it has become none that is still there.
+    """
+    if error.code not in ("NoSuchUpload", "InvalidPart", "PreconditionFailed"):
+        raise error
     try:
         version = await call.store.head_object(call.bucket_name, call.key)
     except S3Error:
-        raise missing from None
+        raise error from None
     if not version.upload_id or version.upload_id != upload_id(call):
-        raise missing
+        raise error
     return version
 
 
@@ -136,7 +156,8 @@ def _completed(call: Call, version: ObjectVersion) -> Answer:
     scheme = "https" if call.head.secure else "http"
     host = call.head.header("host") or ""
     location = f"{scheme}://{host}/{call.bucket_name}/{quote(call.key, safe='/~')}"
-    return document(xmldocs.complete_multipart_upload_result(location, call.bucket_name, version))
+    body = xmldocs.complete_multipart_upload_result(location, call.bucket_name, version)
+    return document(body, version_header(call.bucket, version))
 
 
 async def abort_multipart_upload(call: Call) -> Answer:

@@ -12,13 +12,13 @@ from twisted_s3.model import ByteRange, ObjectVersion
 from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, Download, discarding
 from twisted_s3.operations.headers import (
-    check_object_request,
     checksum_headers,
     etag_header,
     refuse_unbuilt,
     validators,
 )
 from twisted_s3.operations.tagging import authorize_tagging, tagging_count
+from twisted_s3.operations.versioning import version_header, version_named
 from twisted_s3.protocol.conditions import check_read, range_applies, write_condition
 from twisted_s3.protocol.events import CREATED_PUT
 from twisted_s3.protocol.multipart import part_number
@@ -52,7 +52,8 @@ async def put_object(call: Call) -> Answer:
         await call.receive(staged, limit if payload.size is None else None)
         version = await staged.commit(call.key, made.properties, condition, made.owner)
     await call.announce(CREATED_PUT, call.key, version)
-    return Answer(200, [etag_header(version.etag), *checksum_headers(version)])
+    headers = [etag_header(version.etag), *checksum_headers(version), *version_header(call.bucket, version)]
+    return Answer(200, headers)
 
 
 async def check_early(call: Call, condition: Condition) -> None:
@@ -71,8 +72,7 @@ async def check_early(call: Call, condition: Condition) -> None:
 
 async def get_object(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
-    check_object_request(call)
-    opened = await call.store.open_object(call.bucket_name, call.key)
+    opened = await call.store.open_object(call.bucket_name, call.key, version_named(call))
     try:
         return await _read(call, opened.version, opened)
     except BaseException:
@@ -82,8 +82,7 @@ async def get_object(call: Call) -> Answer:
 
 async def head_object(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html"""
-    check_object_request(call)
-    return await _read(call, await call.store.head_object(call.bucket_name, call.key), None)
+    return await _read(call, await call.store.head_object(call.bucket_name, call.key, version_named(call)), None)
 
 
 async def _read(call: Call, version: ObjectVersion, opened: IOpenedObject | None) -> Answer:
@@ -95,6 +94,7 @@ async def _read(call: Call, version: ObjectVersion, opened: IOpenedObject | None
     else:
         extra = [*extra, ("Content-Range", f"bytes {span.start}-{span.stop - 1}/{version.size}")]
     headers = [*validators(version), *_described(call, version), *await tagging_count(call, version), *extra]
+    headers += version_header(call.bucket, version)
     if whole and call.head.header("x-amz-checksum-mode") == "ENABLED":
         headers += checksum_headers(version)
     headers.append(("Content-Length", str(span.length)))

@@ -14,6 +14,7 @@ from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding
 from twisted_s3.operations.headers import check_expected_owner, checksum_headers, etag_header, refuse_unbuilt
 from twisted_s3.operations.objects import check_early
+from twisted_s3.operations.versioning import version_header
 from twisted_s3.protocol import postform
 from twisted_s3.protocol.conditions import write_condition
 from twisted_s3.protocol.events import CREATED_POST
@@ -139,7 +140,7 @@ async def _receive_file(
 
 
 def _answer(call: Call, fields: Mapping[str, str], version: ObjectVersion) -> Answer:
-    headers = [etag_header(version.etag), *checksum_headers(version)]
+    headers = [etag_header(version.etag), *checksum_headers(version), *version_header(call.bucket, version)]
     redirect = postform.redirect_of(fields, call.bucket_name, version)
     if redirect is not None:
         return Answer(303, [("Location", redirect), *headers])

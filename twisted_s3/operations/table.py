@@ -24,6 +24,7 @@ from twisted_s3.operations import (
     refusals,
     renaming,
     tagging,
+    versioning,
 )
 from twisted_s3.operations.call import Handler
 
@@ -121,7 +122,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GetBucketReplication", BUCKET, "GET", "replication", "s3:GetReplicationConfiguration"),
     Operation("GetBucketRequestPayment", BUCKET, "GET", "requestPayment", "s3:GetBucketRequestPayment"),
     Operation("GetBucketTagging", BUCKET, "GET", "tagging", "s3:GetBucketTagging", handler=configuration.TAGGING.get),
-    Operation("GetBucketVersioning", BUCKET, "GET", "versioning", "s3:GetBucketVersioning"),
+    Operation("GetBucketVersioning", BUCKET, "GET", "versioning", "s3:GetBucketVersioning", handler=versioning.get_bucket_versioning),
     Operation("GetBucketWebsite", BUCKET, "GET", "website", "s3:GetBucketWebsite"),
     Operation("GetObjectLockConfiguration", BUCKET, "GET", "object-lock", "s3:GetBucketObjectLockConfiguration"),
     Operation("GetPublicAccessBlock", BUCKET, "GET", "publicAccessBlock", "s3:GetBucketPublicAccessBlock", handler=configuration.PUBLIC_ACCESS_BLOCK.get),
@@ -152,7 +153,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("PutBucketReplication", BUCKET, "PUT", "replication", "s3:PutReplicationConfiguration"),
     Operation("PutBucketRequestPayment", BUCKET, "PUT", "requestPayment", "s3:PutBucketRequestPayment"),
     Operation("PutBucketTagging", BUCKET, "PUT", "tagging", "s3:PutBucketTagging", handler=configuration.TAGGING.put),
-    Operation("PutBucketVersioning", BUCKET, "PUT", "versioning", "s3:PutBucketVersioning"),
+    Operation("PutBucketVersioning", BUCKET, "PUT", "versioning", "s3:PutBucketVersioning", handler=versioning.put_bucket_versioning),
     Operation("PutBucketWebsite", BUCKET, "PUT", "website", "s3:PutBucketWebsite"),
     Operation("PutObjectLockConfiguration", BUCKET, "PUT", "object-lock", "s3:PutBucketObjectLockConfiguration"),
     Operation("PutPublicAccessBlock", BUCKET, "PUT", "publicAccessBlock", "s3:PutBucketPublicAccessBlock", handler=configuration.PUBLIC_ACCESS_BLOCK.put),

@@ -9,7 +9,7 @@ import attrs
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket, ObjectVersion
 from twisted_s3.operations.call import Answer, Call, document
-from twisted_s3.operations.headers import check_object_request
+from twisted_s3.operations.versioning import version_header, version_named
 from twisted_s3.protocol.copysource import CopySource
 from twisted_s3.protocol.requestdocs import parse_tagging
 from twisted_s3.protocol.tagging import HEADER, tagging_document
@@ -17,32 +17,31 @@ from twisted_s3.protocol.tagging import HEADER, tagging_document
 
 async def put_object_tagging(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html"""
-    check_object_request(call)
-    await _set_tags(call, parse_tagging(await call.document()))
-    return Answer(200)
+    return Answer(200, await _set_tags(call, parse_tagging(await call.document())))
 
 
 async def get_object_tagging(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html"""
-    check_object_request(call)
-    version = await call.store.head_object(call.bucket_name, call.key)
-    return document(tagging_document(version.properties.tags))
+    version = await call.store.head_object(call.bucket_name, call.key, version_named(call))
+    return document(tagging_document(version.properties.tags), version_header(call.bucket, version))
 
 
 async def delete_object_tagging(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html"""
-    check_object_request(call)
-    await _set_tags(call, {})
-    return Answer(204)
+    return Answer(204, await _set_tags(call, {}))
 
 
-async def _set_tags(call: Call, tags: Mapping[str, str]) -> None:
-    """Replace the tags of whatever object has the key at that moment; all else about it stays."""
+async def _set_tags(call: Call, tags: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    """Replace the tags of the version that has the key at that moment, or that is named; all else about it stays.
+
+    :return: the headers that tell which it was.
+    """
 
     def change(version: ObjectVersion) -> ObjectVersion:
         return attrs.evolve(version, properties=attrs.evolve(version.properties, tags=tags))
 
-    await call.store.change_object(call.bucket_name, call.key, change)
+    version = await call.store.change_object(call.bucket_name, call.key, change, version_named(call))
+    return version_header(call.bucket, version)
 
 
 async def authorize_tagging(call: Call) -> None:
