@@ -102,7 +102,7 @@ class Attributes(OperationTestCase):
 
     @served(object_limits=MANY)
     def test_full_object(self, server: Server) -> None:
-        """A checksum of all bytes, made out of those of the parts."""
+        """A checksum of all bytes, made out of those of the parts; of these only the number is shown."""
         client = self.prepared(server)
         calm = server.client(request_checksum_calculation="when_required")
         ways = [{"ChecksumAlgorithm": name, "ChecksumType": "FULL_OBJECT"} for name in ("CRC32", "CRC32C", "CRC64NVME")]
@@ -112,9 +112,7 @@ class Attributes(OperationTestCase):
             member, value = f"Checksum{algorithm}", checksum(algorithm, b"".join(PARTS))
             found = self.asked(client)
             self.assertEqual(found["Checksum"], {member: value, "ChecksumType": "FULL_OBJECT"})
-            self.assertEqual(found["ObjectParts"]["TotalPartsCount"], 4)
-            shown = [part[member] for part in found["ObjectParts"]["Parts"]]
-            self.assertEqual(shown, [checksum(algorithm, part) for part in PARTS])
+            self.assertEqual(found["ObjectParts"], {"TotalPartsCount": 4})
             head = client.head_object(**AT, ChecksumMode="ENABLED")
             self.assertEqual((head[member], head["ChecksumType"]), (value, "FULL_OBJECT"))
             entry = client.list_objects_v2(Bucket=BUCKET)["Contents"][0]

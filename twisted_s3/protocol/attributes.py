@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from twisted_s3.errors import S3Error
-from twisted_s3.model import ObjectVersion
+from twisted_s3.model import COMPOSITE, ObjectVersion
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.listing import parts_page
 from twisted_s3.protocol.xmldocs import document, element
@@ -61,8 +61,8 @@ def _checksum(version: ObjectVersion) -> str:
 def _parts(head: RequestHead, version: ObjectVersion) -> str:
     if not version.parts:
         return ""
-    # As AWS has it, parts without a checksum are not shown.
-    listed = "".join(_page(head, version)) if any(part.checksums for part in version.parts) else ""
+    # AWS only counts the parts of an object whose checksum is not made of theirs.
+    listed = "".join(_page(head, version)) if version.checksum_type == COMPOSITE else ""
     return f"<ObjectParts>{listed}{element('PartsCount', len(version.parts))}</ObjectParts>"
 
 

@@ -1,0 +1,68 @@
+"""What a rename does on disk."""
+
+from __future__ import annotations
+
+import os
+
+from twisted.trial.unittest import TestCase
+
+from tests.storage.filesystem.kit import FilesystemKit
+from tests.storage.filesystem.test_contract import DiskWithoutAttributes
+from tests.storage.kit import BUCKET, md5
+from twisted_s3.model import Properties
+from twisted_s3.storage.filesystem.disk import IDisk
+
+
+class RenamingTests(FilesystemKit, TestCase):
+    """The file moves; nothing of it stays behind."""
+
+    async def test_the_file_moves(self) -> None:
+        """Same inode, other path; folders come and go with the keys in them."""
+        await self.put("deep/er/x", b"1")
+        inode = os.stat(self.path("deep/er/x")).st_ino
+        await self.store.rename_object(BUCKET, "deep/er/x", "other/place")
+        self.assertEqual(self.files(BUCKET), ["other/place"])
+        self.assertEqual(os.stat(self.path("other/place")).st_ino, inode)
+
+    async def test_put_by_hand(self) -> None:
+        """A file that was put by hand keeps what its name said of it."""
+        os.makedirs(self.path("by"))
+        self.path("by/hand.png").write_bytes(b"image")
+        before = await self.store.head_object(BUCKET, "by/hand.png")
+        self.assertEqual(before.properties.headers["Content-Type"], "image/png")
+        moved = await self.store.rename_object(BUCKET, "by/hand.png", "elsewhere")
+        self.assertEqual((moved.etag, moved.properties), (md5(b"image"), before.properties))
+        self.assertEqual(await self.store.head_object(BUCKET, "elsewhere"), moved)
+        self.assertEqual(self.files(BUCKET), ["elsewhere"])
+
+    async def test_hidden_object_stays_hidden(self) -> None:
+        """An object of the overflow that a file put by hand hides does not come to light when the file moves."""
+        await self.put("a/b", b"in the way")
+        await self.put("a", b"hidden")
+        await self.store.delete_object(BUCKET, "a/b")
+        self.path("a").write_bytes(b"by hand")
+        self.assertEqual(await self.get("a"), b"by hand")
+        await self.store.rename_object(BUCKET, "a", "c")
+        self.assertEqual(await self.keys(), ["c"])
+        self.assertEqual(await self.get("c"), b"by hand")
+
+
+class RenamingBesideTests(FilesystemKit, TestCase):
+    """On a filesystem where records lie beside the files."""
+
+    def wrap(self, disk: IDisk) -> IDisk:
+        return DiskWithoutAttributes(disk)
+
+    async def test_records(self) -> None:
+        """The record of the file goes along, and that of the file replaced goes away."""
+        for key in ("x", "y"):
+            await self.put(key, key.encode(), properties=Properties(user={"was": key}))
+        self.assertEqual(len(self.records()), 2)
+        await self.store.rename_object(BUCKET, "x", "y")
+        self.assertEqual(len(self.records()), 1)
+        self.assertEqual((await self.store.head_object(BUCKET, "y")).properties.user, {"was": "x"})
+
+    def records(self) -> list[str]:
+        """The records, by path."""
+        below = self.root / ".s3store" / "records"
+        return [path for path in self.files(".s3store/records") if (below / path).is_file()]
