@@ -113,6 +113,9 @@ class Rights(OperationTestCase):
         asks("delete_objects", *each, **there, Delete=keys)
         client.delete_object(Bucket=BUCKET, Key="to")
         asked |= self.configurations(client)
+        asks("get_bucket_versioning", ("s3:GetBucketVersioning", BUCKET, None), **there)
+        suspended = {"VersioningConfiguration": {"Status": "Suspended"}}
+        asks("put_bucket_versioning", ("s3:PutBucketVersioning", BUCKET, None), **there, **suspended)
         asks("delete_bucket", ("s3:DeleteBucket", BUCKET, None), **there)
         discontinued = {"RestoreObject", "SelectObjectContent", "GetObjectTorrent"}
         built = {op.name for op in OPERATIONS if op.handler is not None} - discontinued
