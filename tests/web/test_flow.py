@@ -8,13 +8,15 @@ import attrs
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
+from tests.protocol import signing
 from tests.serving import Server, coroutine
 from tests.web.watched import WatchedStore
-from tests.web.wire import ADMIN, Wire, WireTestCase, request
+from tests.web.wire import ADMIN, Wire, WireTestCase, framed, request
 from twisted_s3.errors import S3Error
 from twisted_s3.model import ByteRange, Properties
 from twisted_s3.operations.call import Answer, Download, Services
 from twisted_s3.protocol.payload import Payload
+from twisted_s3.protocol.sigv4 import UNSIGNED_CHUNKS_TRAILER
 from twisted_s3.web.bodies import HIGH_WATER
 from twisted_s3.web.downloads import PIECE
 from twisted_s3.web.limits import HTTPLimits
@@ -264,6 +266,22 @@ class Interrupted(FlowTestCase):
         self.assertEqual(self.flushLoggedErrors(), [])
 
     @coroutine
+    async def test_refusal_that_nobody_reads(self) -> None:
+        """A body that turns out bad when its sender has left."""
+        server, wire = await self.open()
+        store = self.watched(server)
+        store.held = True
+        head, _ = signing.streaming([b"hello"], UNSIGNED_CHUNKS_TRAILER)
+        wire.send(framed(head, {"Content-Length": "100"}) + b"no chunk\r\n")
+        await self.when(lambda: store.staged)
+        wire.transport.abortConnection()
+        await self.when(lambda: not server.site._channels)
+        store.release()
+        await self.gone(server)
+        self.assertEqual((store.staged, server.finished[0].error), (0, "IncompleteBody"))
+        self.assertEqual((server.finished[0].status, self.flushLoggedErrors()), (None, []))
+
+    @coroutine
     async def test_end_in_the_middle(self) -> None:
         """A body that ends too early, from a client that still listens."""
         for coding in ({"Content-Length": "10"}, {"Transfer-Encoding": "chunked"}):
@@ -340,6 +358,16 @@ class Interrupted(FlowTestCase):
         self.assertEqual(len(self.flushLoggedErrors(UnicodeEncodeError)), 1)
 
     @coroutine
+    async def test_line_ends_in_headers(self) -> None:
+        """No value can begin another header, wherever it comes from."""
+        server, wire = await self.open()
+        await self.put(server, 5)
+        name = "x-amz-meta-a"
+        server.site.resource._gate = Snowman(server.site.resource._gate.services, name, "b\r\nX-Evil: c\nd\re")
+        response = await wire.exchange(request())
+        self.assertEqual((response.headers[name], response.body), ("b X-Evil: c d e", b"xxxxx"))
+
+    @coroutine
     async def test_log_that_fails(self) -> None:
         """What the keeper of the log raises harms no request."""
         server, wire = await self.open()
@@ -362,11 +390,14 @@ class Snowman:
     """A gate behind which there is an answer that HTTP can not carry."""
 
     services: Services
+    name: str = "x-amz-meta-\u2603"
+    value: str = ""
 
     async def answer(self, *request: object) -> Answer:
         """The answer."""
         opened = await self.services.store.open_object("bucket", "key")
-        return Answer(200, [("x-amz-meta-\u2603", "")], download=Download(opened, ByteRange(0, 5)))
+        headers = [(self.name, self.value), ("Content-Length", "5")]
+        return Answer(200, headers, download=Download(opened, ByteRange(0, 5)))
 
 
 class Draining(FlowTestCase):

@@ -58,13 +58,13 @@ class WatchedStore(MemoryStore):
             self._waiting.append(waiting)
             await waiting
 
-    async def stage(self, bucket: str, payload: Any) -> Any:
+    async def stage(self, *args: Any, **kw: Any) -> Any:
         """See `IObjectStore`."""
-        return _Staged(self, await super().stage(bucket, payload))
+        return _Staged(self, await super().stage(*args, **kw))
 
-    async def open_object(self, bucket: str, key: str) -> Any:
+    async def open_object(self, *args: Any, **kw: Any) -> Any:
         """See `IObjectStore`."""
-        return _Opened(self, await super().open_object(bucket, key))
+        return _Opened(self, await super().open_object(*args, **kw))
 
 
 class _Staged:
