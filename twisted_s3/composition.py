@@ -26,6 +26,7 @@ def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Comp
         reactor,
         durable=settings.durability == "strict",
         threads=settings.disk_threads,
+        min_free=settings.min_free,
         is_bucket_name=is_bucket_name,
     )
     return Composition(store, _site(settings, store, credentials, reactor), store.clean)

@@ -258,6 +258,9 @@ class Settings:
     drain_limit: int = _setting(SIZE, 2**20, "bytes of a refused body that are read before the answer is sent")
     shutdown_grace: float = _setting(SECONDS, 30.0, "time that running requests get to finish when the server stops")
     disk_threads: int = _setting(_count(1, 256), 8, "threads for the disk in each process")
+    min_free: int = _setting(
+        SIZE, 128 * 2**20, "bytes that stay free on the disk: with less, uploads are refused, deletions go on; 0: none"
+    )
     upload_expiry: float = _setting(SECONDS, 7 * 86400.0, "age at which an unfinished multipart upload goes; 0: never")
 
     @property

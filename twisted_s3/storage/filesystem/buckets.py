@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -70,6 +71,7 @@ class Buckets:
     def require(self, bucket: BucketLayout) -> None:
         """:raise S3Error: ``NoSuchBucket``."""
         if not self._exists(bucket):
+            self._check_there()
             raise _missing(bucket.name)
 
     def get(self, bucket: BucketLayout) -> Bucket:
@@ -77,6 +79,7 @@ class Buckets:
         try:
             folder = self._disk.stat(bucket.folder)
         except FileNotFoundError:
+            self._check_there()
             raise _missing(bucket.name) from None
         if folder.kind is not Kind.DIRECTORY:
             raise _missing(bucket.name)
@@ -84,6 +87,7 @@ class Buckets:
 
     def list(self) -> Sequence[Bucket]:
         """All buckets, by name."""
+        self._check_there()
         found = []
         for raw, kind in sorted(self._disk.scan(b""), key=lambda entry: entry[0]):
             name = raw.decode("utf-8", "replace")
@@ -182,6 +186,13 @@ class Buckets:
         if read is not None and is_settled(found, now):
             self._known[bucket.name] = _Known(mark(found), read)
         return read
+
+    def _check_there(self) -> None:
+        """:raise OSError: when what is ours is gone, too: then nobody can say that a bucket does not exist."""
+        try:
+            self._disk.stat(STATE)
+        except FileNotFoundError:
+            raise OSError(errno.ESTALE, "the data directory has vanished") from None
 
     def _is_name(self, name: str) -> bool:
         return name.encode("utf-8", "replace") != STATE and "/" not in name and self._is_bucket_name(name)

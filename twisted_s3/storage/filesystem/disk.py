@@ -65,6 +65,9 @@ class IDisk(Interface):
     def shut() -> None:
         """Let go of the root; nothing may be called after it."""
 
+    def free() -> int:
+        """How many more bytes the disk takes from us."""
+
     def open(path: bytes, access: Access, cached: bool = False) -> Descriptor:
         """Open a file. With ``cached``: raise :class:`BlockingIOError` where the path is not in the kernel's memory."""
 

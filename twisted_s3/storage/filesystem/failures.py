@@ -14,6 +14,8 @@ _FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN))
 _FORBIDDEN = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
 
+_GONE = frozenset((errno.ESTALE, errno.ENODEV, errno.ENXIO))
+
 _log = Logger()
 
 
@@ -25,6 +27,8 @@ def refusal(error: OSError) -> S3Error:
         return S3Error("SlowDown")
     if error.errno in _FORBIDDEN:
         return S3Error("AccessDenied", "The server may not touch this file.")
+    if error.errno in _GONE:
+        return S3Error("ServiceUnavailable")
     return S3Error("InternalError")
 
 

@@ -50,6 +50,11 @@ class RealDisk:
         """Let go of the root; nothing may be called after it."""
         os.close(self._root)
 
+    def free(self) -> int:
+        """What an unprivileged user may still write."""
+        found = os.fstatvfs(self._root)
+        return found.f_bavail * found.f_frsize
+
     def open(self, path: bytes, access: Access, cached: bool = False) -> Descriptor:
         """Open a file."""
         return Descriptor(self._open(self._root, path, _FLAGS[access], cached))
