@@ -148,7 +148,10 @@ class PartTarget:
             if self._slot is not None:
                 self._place = f"grids/{grid}"
                 self._offset = offset
-                self._file = self._parts.disk.open(self._path(self._place), Access.ENSURE)
+                try:
+                    self._file = self._parts.disk.open(self._path(self._place), Access.ENSURE)
+                except FileNotFoundError:
+                    raise no_such_upload(self._upload_id) from None
                 return
         self._apart = self._parts.disk.create_temporary(STAGING)
         self._place = f"apart/{token_hex(16)}"
