@@ -134,6 +134,10 @@ class SimulatedDisk:
     def shut(self) -> None:
         """Nothing is open."""
 
+    def free(self) -> int:
+        """How many more bytes fit."""
+        return 1 << 40 if self.capacity is None else max(self.capacity - self.used, 0)
+
     def open(self, path: bytes, access: Access, cached: bool = False) -> Descriptor:
         """Open a file or, to read, a directory."""
         self._begin("open")

@@ -83,9 +83,11 @@ def open_store(
     disk: SimulatedDisk,
     later: Callable[[Callable[[], object]], object],
     wrap: Callable[[IDisk], IDisk] = lambda disk: disk,
+    min_free: int = 0,
 ) -> FilesystemStore:
     """A store that is not yet started.
 
+    :param later: takes what the store leaves for later.
     :param wrap: what to put around the disk.
     """
 
@@ -93,7 +95,8 @@ def open_store(
         real.shut()
         return wrap(disk)  # type: ignore[arg-type]
 
-    store = FilesystemStore(gettempdir(), StandInReactor(disk, later), wrap=instead)  # type: ignore[arg-type]
+    reactor: Any = StandInReactor(disk, later)
+    store = FilesystemStore(gettempdir(), reactor, wrap=instead, min_free=min_free)
     store._pool = InlinePool()  # type: ignore[assignment]
     return store
 
