@@ -347,6 +347,8 @@ class FilesystemStore:
     def _prepare(self) -> None:
         for folder in (STAGING, LOCKS, RECORDS, BUCKETS):
             self._files.ensure(folder)
+        # A killed process may have made a bucket whose name is not on stable storage yet.
+        self._disk.fsync_directory(b"")
         self._clean()
 
     def _discard(self, trash: bytes) -> None:
