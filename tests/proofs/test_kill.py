@@ -25,7 +25,7 @@ from tests.proofs.promises import Promises, State
 from tests.proofs.server import Server
 from tests.proofs.wire import object_target
 
-ROUNDS = int(os.environ.get("S3STORE_PROOF_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("S3STORE_PROOF_ROUNDS", "10"))
 SEED = int(os.environ.get("S3STORE_PROOF_SEED", str(random.SystemRandom().randrange(10**6))))
 CLIENTS = 6
 WORKERS = 2
