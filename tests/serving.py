@@ -23,6 +23,7 @@ from twisted_s3.credentials import Users
 from twisted_s3.interfaces import IObjectStore
 from twisted_s3.model import User
 from twisted_s3.operations.call import ObjectLimits, Services
+from twisted_s3.protocol.access.defaults import BucketDefaults
 from twisted_s3.protocol.authentication import Authenticator
 from twisted_s3.storage.memory import MemoryStore
 from twisted_s3.web.gate import Gate
@@ -94,6 +95,7 @@ class ServingTestCase(TestCase):
     domains: tuple[str, ...] = ()
     limits = HTTPLimits()
     object_limits = ObjectLimits()
+    bucket_defaults = BucketDefaults()
     allow_sigv2 = True
     grace = 5.0
 
@@ -106,13 +108,15 @@ class ServingTestCase(TestCase):
         store = changes.get("store") or self.make_store()
         await store.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(_run(store.stop())))
+        defaults = changes.get("bucket_defaults", self.bucket_defaults)
         services = Services(
             store,
             Users(changes.get("users", self.users)),
-            changes.get("authorizer", PolicyAuthorizer()),
+            changes.get("authorizer", PolicyAuthorizer(defaults)),
             reactor,
             changes.get("region", self.region),
             changes.get("object_limits", self.object_limits),
+            defaults,
             keepalive=changes.get("keepalive", 5.0),
         )
         sigv2, strict = changes.get("allow_sigv2", self.allow_sigv2), changes.get("presigned_checksums", False)

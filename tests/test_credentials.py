@@ -77,8 +77,89 @@ class SourceTests(CredentialsCase):
             display_name = "Alice Ä"
             email = "a@example.com"
             """
-        expected = User("alice", "se/cr+t=of,alice", "c1", "Alice Ä", "a@example.com", administrator=True)
+        expected = User("alice", "se/cr+t=of,alice", "c1", "Alice Ä", "a@example.com", administrator=True, name="alice")
         self.assertEqual(self.sources({}, toml).configured(), [expected])
+
+    def test_several_keys(self) -> None:
+        """All keys of a user are of one person; each may end at a time of its own."""
+        toml = """[[users]]
+            access_key = "first"
+            secret_key = "secret-of-first"
+            name = "alice"
+            email = "a@example.com"
+            keys = [{access_key = "second", secret_key = "secret-of-second", expires = "2030-01-01T00:00:00Z"}]
+            [[users]]
+            policy = "readonly:photos"
+            [[users.keys]]
+            access_key = "third"
+            secret_key = "secret-of-third"
+            """
+        first, second, third = self.sources({}, toml).configured()
+        self.assertEqual(
+            second,
+            attrs.evolve(first, access_key="second", secret_key="secret-of-second", expires=1893456000.0),
+        )
+        self.assertEqual((first.name, first.administrator, first.expires), ("alice", True, None))
+        self.assertEqual((third.name, third.administrator), ("third", False))
+        self.assertIn(b"arn:aws:s3:::photos/*", third.policy or b"")
+        users = Users([first, second, third])
+        self.assertIs(users.get_owner(first.canonical_id), first)
+        self.assertIs(users.get_owner(""), first)
+        self.assertIs(users.get_by_email("A@example.com"), first)
+        self.assertIsNone(users.get_by_email(""))
+
+    def test_policies(self) -> None:
+        """By name, as text, as a table of TOML, as JSON."""
+        document = {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}}
+        text = json.dumps(document)
+        toml = f"""[[users]]
+            access_key = "first"
+            secret_key = "secret-of-first"
+            [[users]]
+            access_key = "second"
+            secret_key = "secret-of-second"
+            policy = '{text}'
+            [[users]]
+            access_key = "third"
+            secret_key = "secret-of-third"
+            [users.policy]
+            Version = "2012-10-17"
+            [users.policy.Statement]
+            Effect = "Deny"
+            Action = "s3:*"
+            Resource = "*"
+            """
+        users = self.sources({}, toml).configured()
+        self.assertEqual([user.policy for user in users], [None, text.encode(), text.encode()])
+        entries = [
+            {"accessKey": "one", "secretKey": "secret-of-one"},
+            {"accessKey": "two", "secretKey": "secret-of-two", "policy": document},
+            {"accessKey": "six", "keys": [{"accessKey": "ten", "secretKey": "secret-of-ten"}]},
+        ]
+        made = self.sources(PAIR, "", json.dumps({"credentials": entries[:2]})).configured()
+        self.assertEqual([user.policy for user in made], [None, None, text.encode()])
+
+    def test_bad_policies_and_keys(self) -> None:
+        """What is no policy, a policy for the administrator, what is no list of keys, and no time."""
+        for extra, problem in (
+            ('policy = "readnothing"', "no ready-made policy 'readnothing'"),
+            ('policy = "{}"', "policy: Missing required field Statement"),
+            ("policy = 3", "policy: "),
+            ("policy = {a = 1979-05-27}", "policy: "),
+            ('policy = "readonly"', "the first user is the administrator"),
+            ("keys = 3", "keys must be a list"),
+            ("keys = [3]", "key 1: is not a key pair"),
+            ('keys = [{access_key = "abc", name = "x"}]', "key 1: unknown setting 'name'"),
+            ('keys = [{access_key = "abc", secret_key = "short"}]', "the secret key must have 8"),
+            ('keys = [{access_key = "first", secret_key = "another-secret"}]', "'first' is there twice"),
+            ('expires = "tomorrow"', "expires is not a time"),
+        ):
+            toml = f"""[[users]]
+                access_key = "first"
+                secret_key = "secret-of-first"
+                {extra}
+                """
+            self.assertIn(problem, self.refused({}, toml), extra)
 
     def test_defaults_are_stable(self) -> None:
         [user] = self.sources(PAIR).configured()

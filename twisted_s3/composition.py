@@ -8,6 +8,8 @@ from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.accesslog import AccessEntry, AccessLog
 from twisted_s3.interfaces import ICredentials, IObjectStore
 from twisted_s3.operations.call import Services
+from twisted_s3.protocol.access.defaults import BucketDefaults
+from twisted_s3.protocol.access.publicblock import ALL_BLOCKED, NOTHING_BLOCKED
 from twisted_s3.protocol.authentication import Authenticator
 from twisted_s3.protocol.names import is_bucket_name
 from twisted_s3.serving import Composition
@@ -33,7 +35,11 @@ def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Comp
 
 
 def _site(settings: Settings, store: IObjectStore, credentials: ICredentials, reactor: Any) -> S3Site:
-    services = Services(store, credentials, PolicyAuthorizer(), reactor, settings.region)
+    defaults = BucketDefaults(
+        settings.default_object_ownership, ALL_BLOCKED if settings.default_public_access_block else NOTHING_BLOCKED
+    )
+    authorizer = PolicyAuthorizer(defaults, settings.region)
+    services = Services(store, credentials, authorizer, reactor, settings.region, defaults=defaults)
     strict = settings.presigned_checksums == "check"
     gate = Gate(services, Authenticator(settings.region, settings.allow_sigv2, strict))
     access_log = AccessLog(settings.access_log)

@@ -12,7 +12,7 @@ import os
 import secrets
 import stat
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,32 @@ import attrs
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import ICredentials
 from twisted_s3.model import User
+from twisted_s3.protocol.policy.canned import canned_document
+from twisted_s3.protocol.policy.documents import parse_user_policy
+from twisted_s3.protocol.policy.operators import parse_date
 from twisted_s3.settings import USERS_TABLE, Settings, SettingsError, read_config
 
 #: Below the data directory.
 GENERATED = Path(".s3store", "credentials.json")
 
-_TOML_FIELDS = ("access_key", "secret_key", "canonical_id", "display_name", "email")
-_JSON_FIELDS = {
-    "accessKey": "access_key",
-    "secretKey": "secret_key",
-    "canonicalId": "canonical_id",
-    "displayName": "display_name",
-    "email": "email",
-}
+_PERSON = ("canonical_id", "display_name", "email", "name", "policy", "keys")
+_KEY = ("access_key", "secret_key", "expires")
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _snake(name: str) -> str:
+    return name
+
+
+#: One who holds keys, each as a user of its own.
+Person = Sequence[User]
 
 
 def canonical_id(access_key: str) -> str:
@@ -73,14 +84,19 @@ class Users:
         return self._by_email.get(email.lower())
 
 
-def _user(source: str, fields: Mapping[str, object]) -> User:
-    """Make a user. No message holds a value of ``fields``: it might be a secret in the wrong place."""
+def _texts(source: str, fields: Mapping[str, object]) -> Mapping[str, str]:
+    """Fields that are text. No message holds a value of ``fields``: it might be a secret in the wrong place."""
     for name, value in fields.items():
         if not isinstance(value, str):
             raise SettingsError(source, f"{name} must be text")
         if not value.isprintable():
             raise SettingsError(source, f"{name} has control characters")
-    values = {name: str(value) for name, value in fields.items()}
+    return {name: str(value) for name, value in fields.items()}
+
+
+def _user(source: str, fields: Mapping[str, object]) -> User:
+    """Make a user with one key."""
+    values = _texts(source, fields)
     access_key, secret_key = values.get("access_key", ""), values.get("secret_key", "")
     if len(access_key) < 3:
         raise SettingsError(source, "the access key must have 3 characters or more")
@@ -94,10 +110,70 @@ def _user(source: str, fields: Mapping[str, object]) -> User:
         canonical_id=values.get("canonical_id") or canonical_id(access_key),
         display_name=values.get("display_name") or access_key,
         email=values.get("email", ""),
+        expires=_expiry(source, values.get("expires")),
+        name=values.get("name") or access_key,
     )
 
 
-def _from_environment(environ: Mapping[str, str]) -> Sequence[User]:
+def _expiry(source: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        found = parse_date(text)
+    except ValueError:
+        raise SettingsError(source, "expires is not a time such as 2030-01-31T00:00:00Z") from None
+    return found
+
+
+def _person(source: str, fields: Mapping[str, object], rename: Callable[[str], str]) -> Person:
+    """Make a user with all keys. Further ones are in ``keys``, where there may also be the only ones."""
+    own = {name: value for name, value in fields.items() if name not in ("policy", "keys")}
+    keys = fields.get("keys", [])
+    if not isinstance(keys, list):
+        raise SettingsError(source, "keys must be a list")
+    pairs = [_renamed(f"{source}, key {number}", key, _KEY, rename) for number, key in enumerate(keys, 1)]
+    if "access_key" in own or "secret_key" in own or not pairs:
+        pairs.insert(0, {name: own[name] for name in _KEY if name in own})
+    shared = {name: value for name, value in own.items() if name not in _KEY}
+    first = _user(source, {**shared, **pairs[0]})
+    first = attrs.evolve(first, policy=_policy(source, fields.get("policy")))
+    others = [_user(source, pair) for pair in pairs[1:]]
+    return [
+        first,
+        *(
+            attrs.evolve(first, access_key=one.access_key, secret_key=one.secret_key, expires=one.expires)
+            for one in others
+        ),
+    ]
+
+
+def _policy(source: str, value: object) -> bytes | None:
+    """The JSON of a policy that is given by its name, as text, or as a table."""
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str) and not value.lstrip().startswith("{"):
+            value = canned_document(value)
+        text = (value.strip() if isinstance(value, str) else json.dumps(value)).encode()
+        parse_user_policy(text)
+    except (ValueError, TypeError, S3Error) as error:
+        problem = error.message if isinstance(error, S3Error) else str(error)
+        raise SettingsError(source, f"policy: {problem}") from None
+    return text
+
+
+def _renamed(where: str, entry: object, fields: Iterable[str], rename: Callable[[str], str]) -> dict[str, object]:
+    """The fields of an entry, by our names."""
+    if not isinstance(entry, dict):
+        raise SettingsError(where, "is not a user" if "key" not in where.rpartition(", ")[2] else "is not a key pair")
+    names = {rename(field): field for field in fields}
+    for name in entry:
+        if name not in names:
+            raise SettingsError(where, f"unknown setting {name!r}")
+    return {names[name]: value for name, value in entry.items()}
+
+
+def _from_environment(environ: Mapping[str, str]) -> Sequence[Person]:
     names = {"access_key": "S3STORE_ACCESS_KEY", "secret_key": "S3STORE_SECRET_KEY"}
     fields = {field: environ[name] for field, name in names.items() if name in environ}
     if not fields:
@@ -105,31 +181,25 @@ def _from_environment(environ: Mapping[str, str]) -> Sequence[User]:
     for field, name in names.items():
         if field not in fields:
             raise SettingsError(name, "is not set, but the other half of the key pair is")
-    return (_user("S3STORE_ACCESS_KEY and S3STORE_SECRET_KEY", fields),)
+    return ([_user("S3STORE_ACCESS_KEY and S3STORE_SECRET_KEY", fields)],)
 
 
-def _entries(source: str, entries: object, fields: Mapping[str, str]) -> Sequence[User]:
+def _entries(source: str, entries: object, rename: Callable[[str], str]) -> Sequence[Person]:
     if not isinstance(entries, list):
         raise SettingsError(source, "must be a list of users")
-    users = []
+    people = []
     for number, entry in enumerate(entries, 1):
         where = f"{source}, user {number}"
-        if not isinstance(entry, dict):
-            raise SettingsError(where, "is not a user")
-        for name in entry:
-            if name not in fields:
-                raise SettingsError(where, f"unknown setting {name!r}")
-        users.append(_user(where, {fields[name]: value for name, value in entry.items()}))
-    return users
+        people.append(_person(where, _renamed(where, entry, (*_KEY, *_PERSON), rename), rename))
+    return people
 
 
-def _from_toml(path: Path) -> Sequence[User]:
+def _from_toml(path: Path) -> Sequence[Person]:
     document = read_config(path)
-    names = {name: name for name in _TOML_FIELDS}
-    return _entries(f"{path}: [[users]]", document.get(USERS_TABLE, []), names)
+    return _entries(f"{path}: [[users]]", document.get(USERS_TABLE, []), _snake)
 
 
-def _from_json(path: Path) -> Sequence[User]:
+def _from_json(path: Path) -> Sequence[Person]:
     source = str(path)
     try:
         document: Any = json.loads(path.read_bytes())
@@ -139,20 +209,23 @@ def _from_json(path: Path) -> Sequence[User]:
         raise SettingsError(source, "is not JSON") from None
     if not isinstance(document, dict) or set(document) != {"credentials"}:
         raise SettingsError(source, 'must be an object with one member, "credentials"')
-    return _entries(source, document["credentials"], _JSON_FIELDS)
+    return _entries(source, document["credentials"], _camel)
 
 
-def _checked(users: Sequence[User]) -> Sequence[User]:
+def _checked(people: Sequence[Person]) -> Sequence[User]:
     keys: set[str] = set()
     ids: set[str] = set()
-    for user in users:
-        if user.access_key in keys:
-            raise SettingsError("users", f"the access key {user.access_key!r} is there twice")
-        if user.canonical_id in ids:
-            raise SettingsError("users", f"the canonical id of {user.access_key!r} is there twice")
-        keys.add(user.access_key)
-        ids.add(user.canonical_id)
-    return [attrs.evolve(user, administrator=number == 0) for number, user in enumerate(users)]
+    for person in people:
+        if person[0].canonical_id in ids:
+            raise SettingsError("users", f"the canonical id of {person[0].access_key!r} is there twice")
+        ids.add(person[0].canonical_id)
+        for user in person:
+            if user.access_key in keys:
+                raise SettingsError("users", f"the access key {user.access_key!r} is there twice")
+            keys.add(user.access_key)
+    if people and people[0][0].policy is not None:
+        raise SettingsError("users", "the first user is the administrator, who may do everything and has no policy")
+    return [attrs.evolve(user, administrator=number == 0) for number, person in enumerate(people) for user in person]
 
 
 @attrs.frozen
@@ -182,10 +255,10 @@ class UserSources:
 
         :raise SettingsError: when a source can not be read or breaks a rule.
         """
-        users = [*_from_environment(self.environ)]
-        users += _from_toml(self.config) if self.config else ()
-        users += _from_json(self.credentials) if self.credentials else ()
-        return _checked(users)
+        people = [*_from_environment(self.environ)]
+        people += _from_toml(self.config) if self.config else ()
+        people += _from_json(self.credentials) if self.credentials else ()
+        return _checked(people)
 
     def load(self) -> Sequence[User]:
         """The users that someone configured, or the one of the pair that was made on first start.

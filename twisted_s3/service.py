@@ -14,6 +14,7 @@ from twisted_s3.interfaces import IAuthorizer, ICredentials, IEventSink, IObject
 from twisted_s3.listeners import Listeners
 from twisted_s3.operations.announcing import Announcer
 from twisted_s3.operations.call import ObjectLimits, Services
+from twisted_s3.protocol.access.defaults import BucketDefaults
 from twisted_s3.protocol.authentication import Authenticator
 from twisted_s3.serving import Composition, SiteService
 from twisted_s3.web.gate import Gate
@@ -37,6 +38,7 @@ class S3Service(SiteService):
         (:class:`~twisted_s3.access.PolicyAuthorizer`).
     :param events: told of every object that is created or removed.
     :param region: the one that signatures must name.
+    :param bucket_defaults: ownership and public access block of new buckets.
     :param domains: host names below which a label is a bucket.
     :param allow_sigv2: whether the older signatures are accepted.
     :param grace: seconds that running requests get when the service stops.
@@ -62,6 +64,7 @@ class S3Service(SiteService):
         allow_sigv2: bool = True,
         http_limits: HTTPLimits | None = None,
         object_limits: ObjectLimits | None = None,
+        bucket_defaults: BucketDefaults | None = None,
         grace: float = 30.0,
         upload_expiry: float = 0.0,
         finished: Callable[[Finished], None] | None = None,
@@ -73,13 +76,15 @@ class S3Service(SiteService):
             from twisted.internet import reactor
         clock = reactor if clock is None else clock
         limits = HTTPLimits() if http_limits is None else http_limits
+        defaults = BucketDefaults() if bucket_defaults is None else bucket_defaults
         services = Services(
             store,
             credentials,
-            PolicyAuthorizer() if authorizer is None else authorizer,
+            PolicyAuthorizer(defaults, region) if authorizer is None else authorizer,
             clock,
             region,
             ObjectLimits() if object_limits is None else object_limits,
+            defaults,
             announcer=None if events is None else Announcer(events, clock, region),
         )
         gate = Gate(services, Authenticator(region, allow_sigv2))

@@ -29,6 +29,7 @@ USER_VARIABLES = frozenset({"S3STORE_ACCESS_KEY", "S3STORE_SECRET_KEY"})
 USERS_TABLE = "users"
 
 DURABILITIES = ("strict", "none")
+OWNERSHIPS = ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter")
 LOG_FORMATS = ("text", "json")
 PRESIGNED_CHECKSUMS = ("ignore", "check")
 LOG_LEVELS = ("debug", "info", "warn", "error", "critical")
@@ -246,6 +247,12 @@ class Settings:
         "ignore",
         "ignore: a checksum of no bytes in a presigned URL, as the AWS SDK for JavaScript signs it, does not count; "
         "check: every checksum does",
+    )
+    default_object_ownership: str = _setting(
+        _one_of(OWNERSHIPS), OWNERSHIPS[0], "ownership of new buckets; with BucketOwnerEnforced ACLs are off"
+    )
+    default_public_access_block: bool = _setting(
+        SWITCH, True, "block public access to new buckets, until their owner says otherwise"
     )
     access_log: bool = _setting(SWITCH, True, "log one line for every request")
     log_format: str = _setting(_one_of(LOG_FORMATS), "text", "format of all log lines")

@@ -3,6 +3,8 @@
 ``put KEY COUNT``: as many threads put the key at once, each only if it is absent; answers how many did.
 ``churn BUCKET KEY COUNT``: put, look, delete again, over and over; answers ``ok``, or which acknowledged put was lost.
 ``bucket BUCKET COUNT``: create and delete the bucket over and over; answers ``ok``.
+``pile KEY COUNT``: as many threads put the key at once; answers the version ids.
+``stir KEY COUNT``: put, delete, and remove versions of the key; answers the ids of what is left.
 ``hold``: leave a temporary and a half-written body lying, answer ``holding``, and wait to be killed.
 """
 
@@ -28,13 +30,15 @@ class Racer:
     def __init__(self, root: str) -> None:
         self.store = FilesystemStore(root, Clock(), durable=False)
 
-    def put_now(self, bucket: str, key: str, condition: Condition = always) -> None:
+    def put_now(self, bucket: str, key: str, condition: Condition = always) -> ObjectVersion:
         """One whole put."""
         layout = self.store._buckets.layout(bucket)
         target = TemporaryTarget(self.store._disk, self.store._files)
         intake = Intake(PlainPayload(), target)
         version = ObjectVersion(key, 1, "c4ca4238a0b923820dcc509a6f75849b", 0.0, Properties())
-        intake.finish([b"1"], lambda digest: self.store._objects.put(target.temporary, layout, version, condition))
+        return intake.finish(
+            [b"1"], lambda digest: self.store._objects.put(target.temporary, layout, version, condition)
+        )
 
     def put(self, key: str, count: str) -> str:
         """Racing puts."""
@@ -84,6 +88,26 @@ class Racer:
                     if error.code not in ("BucketAlreadyExists", "BucketNotEmpty", "NoSuchBucket"):
                         return str(error)
         return "ok"
+
+    def pile(self, key: str, count: str) -> str:
+        """Racing puts, each a version."""
+        with ThreadPoolExecutor(int(count)) as threads:
+            made = threads.map(lambda _: self.put_now(BUCKET, key).version_id, range(int(count)))
+            return " ".join(made)
+
+    def stir(self, key: str, count: str) -> str:
+        """Put, delete, and remove some of what was made."""
+        layout = self.store._buckets.layout(BUCKET)
+        delete = self.store._removal.delete
+        kept: list[str] = []
+        for at in range(int(count)):
+            if at % 5 == 4:
+                kept.append(delete(layout, key, always, None, always, "").version_id or "")
+            else:
+                kept.append(self.put_now(BUCKET, key).version_id)
+            if at % 3 == 2:
+                delete(layout, key, always, kept.pop(at % len(kept)), always, "")
+        return " ".join(kept)
 
     def hold(self) -> str:
         """Have a temporary with a name, and a lock on it."""

@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+import attrs
 from twisted.trial.unittest import TestCase
 
 from tests.storage.filesystem.disks import ObservedDisk, Script
@@ -14,7 +15,7 @@ from tests.storage.filesystem.kit import FilesystemKit
 from tests.storage.kit import BUCKET, PlainPayload, only_if_absent, pattern, refuse
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IStagedPart
-from twisted_s3.model import ObjectVersion, Part, Properties, Upload
+from twisted_s3.model import ENABLED, ObjectVersion, Part, Properties, Upload
 from twisted_s3.storage.filesystem.disk import IDisk
 from twisted_s3.storage.filesystem.staging import PIECE_BYTES
 from twisted_s3.storage.filesystem.store import FilesystemStore
@@ -249,6 +250,22 @@ class RivalTests(_MultipartKit, TestCase):
         upload, parts = await self.crashed()
         await self.refused("NoSuchUpload", self.complete(upload, parts[:1]))
         self.assertEqual(await self.get("big"), pattern(SIZE, 1) + pattern(SIZE, 2))
+
+    async def test_completed_again_under_newer_versions(self) -> None:
+        """What the upload became is found among the versions, and made no second time."""
+        await self.store.change_bucket(BUCKET, lambda known: attrs.evolve(known, versioning=ENABLED))
+        upload = await self.begin()
+        # Parts that fit no grid: their files stay until the upload goes.
+        parts = [await self.put_part(upload, number, pattern(SIZE * number, number)) for number in (1, 2)]
+        kept = self.root / "kept"
+        shutil.copytree(self.folder(upload), kept)
+        made = await self.complete(upload, parts)
+        await self.put("big", b"newer")
+        kept.rename(self.folder(upload))
+        self.assertEqual(await self.complete(upload, parts), made)
+        versions = await self.store.list_versions(BUCKET, lambda walk: list(walk.versions("big")))
+        self.assertEqual([listed.version.upload_id for listed in versions], ["", upload.id])
+        self.assertEqual(await self.get("big"), b"newer")
 
 
 class RefusalTests(_MultipartKit, TestCase):

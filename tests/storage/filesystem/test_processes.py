@@ -15,7 +15,9 @@ from twisted_s3.protocol.payload import Payload
 from twisted_s3.storage.filesystem.staging import PIECE_BYTES
 
 
-class _ProcessKit(FilesystemKit):
+class ProcessKit(FilesystemKit):
+    """A test case with other processes over its directory."""
+
     def process(self, *options: str) -> subprocess.Popen[str]:
         """A process that uses the directory."""
         command = [sys.executable, "-m", "tests.storage.filesystem.racer", str(self.root), *options]
@@ -46,7 +48,7 @@ class _ProcessKit(FilesystemKit):
             pass
 
 
-class RaceTests(_ProcessKit, TestCase):
+class RaceTests(ProcessKit, TestCase):
     """Locks hold between processes and between threads."""
 
     async def test_one_winner(self) -> None:
@@ -75,7 +77,7 @@ class RaceTests(_ProcessKit, TestCase):
                 self.assertEqual(answer.split()[0], "ok", answers)
 
 
-class CleaningTests(_ProcessKit, TestCase):
+class CleaningTests(ProcessKit, TestCase):
     """Who starts clears what the dead left, and nothing of the living."""
 
     async def test_staging(self) -> None:

@@ -25,6 +25,10 @@ from twisted_s3.storage.filesystem.record import StoredPart
 from twisted_s3.storage.filesystem.uploads import Uploads, no_such_upload
 
 
+#: How far back a clock may go between the beginning of an upload and its end.
+_CLOCK_CHANGE_SECONDS = 3600.0
+
+
 class Completion:
     """Completes uploads.
 
@@ -61,7 +65,7 @@ class Completion:
         version = attrs.evolve(version, properties=upload.properties, owner=upload.owner, lock=upload.lock)
         with self._locks.upload(upload.id):
             self._uploads.get(bucket, version.key, upload.id)
-            done = self._done_before(bucket, version)
+            done = self._done_before(bucket, upload)
             listed = [] if done else self._listed(bucket, version)
             if done or self._are_gone(bucket.upload(upload.id), listed):
                 self._remove(bucket, upload)
@@ -76,15 +80,18 @@ class Completion:
         # Copying takes its time, in which parts may still come: whether it was worth it shows under the lock.
         return self._assemble(bucket, upload, version, condition, listed)
 
-    def _done_before(self, bucket: BucketLayout, version: ObjectVersion) -> ObjectVersion | None:
-        """The object, when a crash came between its commit and the end of the upload."""
-        try:
-            current = self._lookup.head(bucket, version.key)
-        except S3Error as error:
-            if error.code != "NoSuchKey":
-                raise
-            return None
-        return current if current.upload_id == version.upload_id else None
+    def _done_before(self, bucket: BucketLayout, upload: Upload) -> ObjectVersion | None:
+        """The object, when a crash came between its commit and the end of the upload: any version since its beginning.
+
+        What an upload became must not become a second version.
+        """
+        for listed in self._lookup.history(bucket, upload.key):
+            if listed.version.upload_id == upload.id:
+                return listed.version
+            # Parts are written before their object is, but a clock may have been put right meanwhile.
+            if listed.version.last_modified < upload.initiated - _CLOCK_CHANGE_SECONDS:
+                return None
+        return None
 
     def _are_gone(self, folder: bytes, listed: Sequence[StoredPart]) -> bool:
         """Whether parts became an object before such a crash, and that object is no longer there."""
