@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Sequence
 
 from zope.interface import implementer
 
-from tests.crash.inodes import Change, Crash, Directory, File, Inode, PowerOff, apply, surviving
+from tests.crash.inodes import Crash, Directory, File, Inode, PowerOff, apply, surviving
+from tests.crash.names import Names, error
 from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Kind, Stat, Temporary
 from twisted_s3.storage.filesystem.realdisk import RealDisk
 
 _ANCHORED = "user.s3store.anchored"
-_NAME_MAX = 255
 #: What each call to the disk takes.
 CALL_NS = 300_000
-
-
-def _error(number: int) -> OSError:
-    return OSError(number, os.strerror(number))
 
 
 class _Open:
@@ -33,7 +28,7 @@ class _Open:
 
 
 @implementer(IDisk)
-class SimulatedDisk:
+class SimulatedDisk(Names):
     """A disk of which one thread at a time makes calls.
 
     :param unnamed: whether there are files without a name.
@@ -61,19 +56,14 @@ class SimulatedDisk:
         self.atomic_renames = atomic_renames
         self.capacity = capacity
         self.full_error = errno.ENOSPC
-        self.now_ns = now_ns
+        super().__init__(now_ns)
         self.before: Callable[[str], object] = lambda name: None
         self.wait: Callable[[Callable[[], bool]], object] = _wait_for_ever
         self.crash_after: int | None = None
         self.off = False
         self.changes = 0
         self.syncs: list[str] = []
-        self.root = Directory(1, now_ns, links=1, stable_links=1)
-        self._pending: list[Change] = []
-        self._steps = 0
-        self._numbers = 1
         self._names = 0
-        self._gone: list[Inode] = []
         self._open: dict[int, _Open] = {}
         self._next_descriptor = 1000
         self._locks: dict[Inode, dict[int, bool]] = {}
@@ -145,15 +135,15 @@ class SimulatedDisk:
         inode = directory if not path else directory.entries.get(name)
         if inode is None:
             if access in (Access.READ, Access.WRITE):
-                raise _error(errno.ENOENT)
+                raise error(errno.ENOENT)
             self._change("create")
             if self.capacity is not None and self.used >= self.capacity:
-                raise _error(self.full_error)
+                raise error(self.full_error)
             inode = self._create(directory, name, File(self._number(), self.now_ns))
         elif access is Access.NEW:
-            raise _error(errno.EEXIST)
+            raise error(errno.EEXIST)
         elif isinstance(inode, Directory) and access is not Access.READ:
-            raise _error(errno.EISDIR)
+            raise error(errno.EISDIR)
         assert isinstance(inode, File | Directory)
         return self._descriptor(_Open(inode))
 
@@ -163,7 +153,7 @@ class SimulatedDisk:
             self._begin("create_temporary")
             self._change("create")
             if self.capacity is not None and self.used >= self.capacity:
-                raise _error(self.full_error)
+                raise error(self.full_error)
             self._directory(directory)
             return Temporary(self._descriptor(_Open(File(self._number(), self.now_ns), unnamed=True)), directory)
         self._names += 1
@@ -216,7 +206,7 @@ class SimulatedDisk:
             fits = self._fitting(file, offset, len(chunk))
             file.write(offset, chunk[:fits], self.now_ns)
             if fits < len(chunk):
-                raise _error(self.full_error)
+                raise error(self.full_error)
             offset += fits
 
     def copy_range(
@@ -226,7 +216,7 @@ class SimulatedDisk:
         data = self.read(source, source_offset, length)
         self.write(target, target_offset, [data])
         if len(data) < length:
-            raise _error(errno.EIO)
+            raise error(errno.EIO)
 
     def truncate(self, descriptor: Descriptor, size: int) -> None:
         """Set the size of a file."""
@@ -250,7 +240,7 @@ class SimulatedDisk:
         opened = self._opened(descriptor)
         if opened.failed:
             opened.failed = False
-            raise _error(errno.EIO)
+            raise error(errno.EIO)
         self._file(descriptor).sync()
 
     def fail_fsync(self, descriptor: Descriptor) -> None:
@@ -293,7 +283,7 @@ class SimulatedDisk:
         """An extended attribute."""
         self._begin("getxattr")
         if self.attribute_bytes is None:
-            raise _error(errno.ENOTSUP)
+            raise error(errno.ENOTSUP)
         return self._opened(descriptor).inode.attributes.get(name)
 
     def setxattr(self, descriptor: Descriptor, name: str, value: bytes) -> None:
@@ -302,9 +292,9 @@ class SimulatedDisk:
         self._change("setxattr")
         inode = self._opened(descriptor).inode
         if self.attribute_bytes is None:
-            raise _error(errno.ENOTSUP)
+            raise error(errno.ENOTSUP)
         if len(value) > self.attribute_bytes:
-            raise _error(errno.ENOSPC)
+            raise error(errno.ENOSPC)
         inode.set_attribute(name, value)
         inode.touch(self.now_ns, modified=False)
 
@@ -332,15 +322,15 @@ class SimulatedDisk:
         (source_directory, old), (target_directory, new) = self._parent(source), self._parent(target)
         moved, replaced = source_directory.entries.get(old), target_directory.entries.get(new)
         if moved is None:
-            raise _error(errno.ENOENT)
+            raise error(errno.ENOENT)
         if replaced is moved:
             return
         if isinstance(replaced, Directory) and not isinstance(moved, Directory):
-            raise _error(errno.EISDIR)
+            raise error(errno.EISDIR)
         if isinstance(moved, Directory) and isinstance(replaced, File):
-            raise _error(errno.ENOTDIR)
+            raise error(errno.ENOTDIR)
         if isinstance(replaced, Directory) and replaced.entries:
-            raise _error(errno.ENOTEMPTY)
+            raise error(errno.ENOTEMPTY)
         self._steps += 1
         self._set(target_directory, new, moved)
         self._set(source_directory, old, None)
@@ -352,9 +342,9 @@ class SimulatedDisk:
         inode = self._find(source)
         directory, name = self._parent(target)
         if name in directory.entries:
-            raise _error(errno.EEXIST)
+            raise error(errno.EEXIST)
         if isinstance(inode, Directory):
-            raise _error(errno.EPERM)
+            raise error(errno.EPERM)
         self._steps += 1
         self._set(directory, name, inode)
 
@@ -363,7 +353,7 @@ class SimulatedDisk:
         self._begin("unlink")
         directory, name = self._parent(path)
         if isinstance(self._find(path), Directory):
-            raise _error(errno.EISDIR)
+            raise error(errno.EISDIR)
         self._change("unlink")
         self._steps += 1
         self._set(directory, name, None)
@@ -373,7 +363,7 @@ class SimulatedDisk:
         self._begin("mkdir")
         directory, name = self._parent(path)
         if name in directory.entries:
-            raise _error(errno.EEXIST)
+            raise error(errno.EEXIST)
         self._change("mkdir")
         self._create(directory, name, Directory(self._number(), self.now_ns))
 
@@ -383,9 +373,9 @@ class SimulatedDisk:
         directory, name = self._parent(path)
         inode = self._find(path)
         if not isinstance(inode, Directory):
-            raise _error(errno.ENOTDIR)
+            raise error(errno.ENOTDIR)
         if inode.entries:
-            raise _error(errno.ENOTEMPTY)
+            raise error(errno.ENOTEMPTY)
         self._change("rmdir")
         self._steps += 1
         self._set(directory, name, None)
@@ -404,7 +394,7 @@ class SimulatedDisk:
         if temporary.name is not None:
             inode = self._find(temporary.name)
         if name in directory.entries:
-            raise _error(errno.EEXIST)
+            raise error(errno.EEXIST)
         self._steps += 1
         self._set(directory, name, inode)
 
@@ -427,79 +417,6 @@ class SimulatedDisk:
         if self.off:
             raise PowerOff
 
-    def _find(self, path: bytes) -> File | Directory:
-        directory, name = self._parent(path)
-        inode = directory if not path else directory.entries.get(name)
-        if inode is None:
-            raise _error(errno.ENOENT)
-        assert isinstance(inode, File | Directory)
-        return inode
-
-    def _directory(self, path: bytes) -> Directory:
-        inode = self._find(path)
-        if not isinstance(inode, Directory):
-            raise _error(errno.ENOTDIR)
-        return inode
-
-    def _parent(self, path: bytes) -> tuple[Directory, bytes]:
-        *above, name = path.split(b"/")
-        at: Inode | None = self.root
-        for component in above:
-            if not isinstance(at, Directory):
-                raise _error(errno.ENOTDIR)
-            at = at.entries.get(component)
-            if len(component) > _NAME_MAX:
-                raise _error(errno.ENAMETOOLONG)
-            if at is None:
-                raise _error(errno.ENOENT)
-        if not isinstance(at, Directory):
-            raise _error(errno.ENOTDIR)
-        if len(name) > _NAME_MAX:
-            raise _error(errno.ENAMETOOLONG)
-        return at, name
-
-    def _create(self, directory: Directory, name: bytes, inode: Inode) -> Inode:
-        self._steps += 1
-        self._set(directory, name, inode)
-        return inode
-
-    def _set(self, directory: Directory, name: bytes, target: Inode | None) -> None:
-        """Change a name, as one of the changes of this step."""
-        before = directory.entries.get(name)
-        change = Change(directory, name, target, self._steps)
-        apply(change, directory.entries)
-        directory.touch(self.now_ns)
-        self._pending.append(change)
-        if target is not None:
-            target.links += 1
-        if before is not None:
-            before.links -= 1
-            before.touch(self.now_ns, modified=False)
-            self._bury(before)
-
-    def _stabilise(self, change: Change) -> None:
-        before = change.directory.stable.get(change.name)
-        apply(change, change.directory.stable)
-        if change.target is not None:
-            change.target.stable_links += 1
-        if before is not None:
-            before.stable_links -= 1
-
-    def _bury(self, inode: Inode) -> None:
-        if not inode.links and not inode.opened:
-            self._gone.append(inode)
-
-    def _number(self) -> int:
-        """The number of a new inode: that of one which is gone for good, if there is any."""
-        if self._gone:
-            waiting = {change.target for change in self._pending}
-            for at, inode in enumerate(self._gone):
-                if not inode.stable_links and inode not in waiting:
-                    del self._gone[at]
-                    return inode.number
-        self._numbers += 1
-        return self._numbers
-
     def _descriptor(self, opened: _Open) -> Descriptor:
         self._next_descriptor += 1
         self._open[self._next_descriptor] = opened
@@ -510,18 +427,18 @@ class SimulatedDisk:
         try:
             return self._open[descriptor]
         except KeyError:
-            raise _error(errno.EBADF) from None
+            raise error(errno.EBADF) from None
 
     def _file(self, descriptor: Descriptor) -> File:
         inode = self._opened(descriptor).inode
         if not isinstance(inode, File):
-            raise _error(errno.EISDIR)
+            raise error(errno.EISDIR)
         return inode
 
     def _forget(self, descriptor: int) -> None:
         opened = self._open.pop(descriptor, None)
         if opened is None:
-            raise _error(errno.EBADF)
+            raise error(errno.EBADF)
         self._locks.get(opened.inode, {}).pop(descriptor, None)
         opened.inode.opened -= 1
         self._bury(opened.inode)
