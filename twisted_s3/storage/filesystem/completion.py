@@ -24,7 +24,6 @@ from twisted_s3.storage.filesystem.parts import Parts, slot
 from twisted_s3.storage.filesystem.record import StoredPart
 from twisted_s3.storage.filesystem.uploads import Uploads, no_such_upload
 
-
 #: How far back a clock may go between the beginning of an upload and its end.
 _CLOCK_CHANGE_SECONDS = 3600.0
 
