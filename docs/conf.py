@@ -14,7 +14,11 @@ author = "twisted-s3 maintainers"
 copyright = f"2026, {author}"
 release = version = twisted_s3.__version__
 
-extensions = ["generated_tables"]
+extensions = ["sphinx.ext.autodoc", "generated_interfaces", "generated_tables"]
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+# Docstrings name parts of the code that are not public, in the roles that say what they are.
+nitpick_ignore_regex = [("py:.*", r"(?!twisted_s3\.(testing|service|model)\.).*")]
 exclude_patterns = ["_build"]
 nitpicky = True
 html_theme = "furo"

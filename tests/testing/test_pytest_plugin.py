@@ -21,7 +21,7 @@ ROOT = HERE.parent.parent
 NEEDED = ("attrs", "awscrt", "lxml", "service-identity", "treq", "twisted[tls]", "pytest")
 
 
-class Plugin(SynchronousTestCase):
+class PytestCase(SynchronousTestCase):
     """pytest with the plugin, and with no other that is not asked for."""
 
     def setUp(self) -> None:
@@ -30,20 +30,24 @@ class Plugin(SynchronousTestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
-    def run_pytest(self, *arguments: str | Path, python: str | Path = sys.executable) -> str:
+    def run_pytest(self, *arguments: str | Path, python: str | Path = sys.executable, **variables: str) -> str:
         """Run pytest, which must succeed; give what it printed."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST"))}
         environment |= {
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "PYTHONPATH": str(ROOT),
-            "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9/before",
             "SEEN": str(self.folder / "seen"),
+            **variables,
         }
         plugins = ["-p", "twisted_s3.pytest_plugin", "-p", "no:cacheprovider"]
         command = [str(python), "-m", "pytest", "-q", "-W", "error", *plugins, *map(str, arguments)]
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
+
+
+class Plugin(PytestCase):
+    """The plugin, and what it gives."""
 
     def test_uses(self) -> None:
         """asyncio, threads, forks and pyarrow; with xdist one server for each worker."""
@@ -81,7 +85,7 @@ class Plugin(SynchronousTestCase):
             "    now.pop('PYTEST_CURRENT_TEST'), before.pop('PYTEST_CURRENT_TEST', None)\n"
             "    assert now == before\n"
         )
-        self.run_pytest("test_environment.py")
+        self.run_pytest("test_environment.py", AWS_ENDPOINT_URL_S3="http://127.0.0.1:9/before", AWS_PROFILE="mine")
 
     def test_entry_point(self) -> None:
         """The package names its plugin to pytest."""

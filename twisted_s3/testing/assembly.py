@@ -12,7 +12,7 @@ from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.credentials import Users
 from twisted_s3.errors import S3Error
 from twisted_s3.events import Subscriptions
-from twisted_s3.interfaces import IAuthorizer, IObjectStore
+from twisted_s3.interfaces import IAuthorizer, ICredentials, IObjectStore
 from twisted_s3.listeners import Listeners
 from twisted_s3.model import User
 from twisted_s3.operations.announcing import Announcer
@@ -33,6 +33,7 @@ class Options:
     """What a test can choose about its server.
 
     :ivar users: beside the administrator, whose key pair the server names.
+    :ivar credentials: who holds which key, in place of administrator and users.
     :ivar domains: host names below which a label is a bucket.
     :ivar limit_bytes: what the store in memory holds.
     :ivar make_store: makes another store for a reactor (and a clock to tell times by); such a server can not be reset.
@@ -42,6 +43,7 @@ class Options:
 
     region: str = "us-east-1"
     users: Sequence[User] = ()
+    credentials: ICredentials | None = None
     domains: Sequence[str] = ()
     limit_bytes: int = DEFAULT_LIMIT_BYTES
     make_store: Callable[[Any, MovableClock], IObjectStore] | None = None
@@ -66,7 +68,7 @@ class Assembly:
             self.store = options.make_store(reactor, self.clock)
         services = Services(
             store=self.store,
-            credentials=Users([administrator, *options.users]),
+            credentials=options.credentials or Users([administrator, *options.users]),
             authorizer=PolicyAuthorizer() if options.authorizer is None else options.authorizer,
             clock=self.clock,
             region=options.region,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 
 from twisted.trial.unittest import TestCase
@@ -79,6 +80,25 @@ class ByHandTests(FilesystemKit, TestCase):
         record = os.getxattr(self.path("x"), "user.s3store")
         os.setxattr(self.path("y"), "user.s3store", record)
         await self.assert_served("y", b"other")
+
+    async def test_a_faithful_copy(self) -> None:
+        """It keeps time and attributes, and with them the metadata, to another key and to another data directory."""
+        stored = await self.put("x", b"first", properties=PROPERTIES)
+        shutil.copy2(self.path("x"), self.path("y"))
+        self.assertNotEqual(self.path("x").stat().st_ino, self.path("y").stat().st_ino)
+        found = await self.store.head_object(BUCKET, "y")
+        self.assertEqual((found.etag, found.properties, found.owner), (stored.etag, PROPERTIES, stored.owner))
+        await self.store.delete_object(BUCKET, "x")
+        self.assertEqual((await self.store.head_object(BUCKET, "y")).properties, PROPERTIES)
+
+    async def test_a_copy_without_its_side_file(self) -> None:
+        """Large metadata of a copy lasts as long as the original."""
+        big = Properties(headers={"Content-Type": "x/y"}, user={"big": "x" * 20_000})
+        await self.put("x", b"first", properties=big)
+        shutil.copy2(self.path("x"), self.path("y"))
+        self.assertEqual((await self.store.head_object(BUCKET, "y")).properties, big)
+        await self.store.delete_object(BUCKET, "x")
+        self.assertEqual((await self.assert_served("y", b"first")).properties.user, {})
 
     async def test_nonsense_for_a_record(self) -> None:
         self.path("x").write_bytes(b"1")
