@@ -135,9 +135,8 @@ class SourceTests(CredentialsCase):
         entries = [
             {"accessKey": "one", "secretKey": "secret-of-one"},
             {"accessKey": "two", "secretKey": "secret-of-two", "policy": document},
-            {"accessKey": "six", "keys": [{"accessKey": "ten", "secretKey": "secret-of-ten"}]},
         ]
-        made = self.sources(PAIR, "", json.dumps({"credentials": entries[:2]})).configured()
+        made = self.sources(PAIR, "", json.dumps({"credentials": entries})).configured()
         self.assertEqual([user.policy for user in made], [None, None, text.encode()])
 
     def test_bad_policies_and_keys(self) -> None:

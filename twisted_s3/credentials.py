@@ -131,7 +131,7 @@ def _person(source: str, fields: Mapping[str, object], rename: Callable[[str], s
     keys = fields.get("keys", [])
     if not isinstance(keys, list):
         raise SettingsError(source, "keys must be a list")
-    pairs = [_renamed(f"{source}, key {number}", key, _KEY, rename) for number, key in enumerate(keys, 1)]
+    pairs = [_renamed(f"{source}, key {number}", "a key pair", key, _KEY, rename) for number, key in enumerate(keys, 1)]
     if "access_key" in own or "secret_key" in own or not pairs:
         pairs.insert(0, {name: own[name] for name in _KEY if name in own})
     shared = {name: value for name, value in own.items() if name not in _KEY}
@@ -162,10 +162,15 @@ def _policy(source: str, value: object) -> bytes | None:
     return text
 
 
-def _renamed(where: str, entry: object, fields: Iterable[str], rename: Callable[[str], str]) -> dict[str, object]:
-    """The fields of an entry, by our names."""
+def _renamed(
+    where: str, what: str, entry: object, fields: Iterable[str], rename: Callable[[str], str]
+) -> dict[str, object]:
+    """The fields of an entry, by our names.
+
+    :param what: it should be.
+    """
     if not isinstance(entry, dict):
-        raise SettingsError(where, "is not a user" if "key" not in where.rpartition(", ")[2] else "is not a key pair")
+        raise SettingsError(where, f"is not {what}")
     names = {rename(field): field for field in fields}
     for name in entry:
         if name not in names:
@@ -190,7 +195,7 @@ def _entries(source: str, entries: object, rename: Callable[[str], str]) -> Sequ
     people = []
     for number, entry in enumerate(entries, 1):
         where = f"{source}, user {number}"
-        people.append(_person(where, _renamed(where, entry, (*_KEY, *_PERSON), rename), rename))
+        people.append(_person(where, _renamed(where, "a user", entry, (*_KEY, *_PERSON), rename), rename))
     return people
 
 

@@ -30,6 +30,9 @@ _TRASHING = ("complete", "abort", "create bucket", "delete bucket")
 #: No operation makes as many calls to the disk.
 _MANY = 400
 
+#: Operations that give the same when they are asked for again.
+_REPEATABLE = frozenset({"put", "put over", "put deep", "put into new folders", "delete", "delete nothing", "tag much"})
+
 Operation = Callable[[FilesystemStore], Awaitable[object]]
 
 
@@ -145,6 +148,7 @@ class SweepTests(SynchronousTestCase):
     """After a failed call everything is wholly as before or wholly as it was to be, and all goes on."""
 
     shape = Shape()
+    names = tuple(OPERATIONS)
 
     def setUp(self) -> None:
         self._checked = 0
@@ -210,6 +214,8 @@ class SweepTests(SynchronousTestCase):
             failed.add(faulty.failed)
             what = f"{name}, call {at}: {faulty.failed}"
             self.check(store, disk, acknowledged, before, after, what, leaves)
+            if name in _REPEATABLE and self._checked % 5:
+                self.check_again(operation, disk, after, what)
         return self.fail("it never ends")
 
     def check(
@@ -241,6 +247,13 @@ class SweepTests(SynchronousTestCase):
         if leaves and self._checked % 5 == 0:
             check_life(self.world, store, disk, look(store, self.bodies))
 
+    def check_again(self, operation: Operation, disk: SimulatedDisk, after: _View, what: str) -> None:
+        """What failed is asked for again: nothing that the failure left is trusted."""
+        store = self.open(disk)[0]
+        now(operation(store))
+        survived = self.view(self.open(disk.power_off(_LOST))[0])
+        self.assertEqual((survived.objects, survived.buckets), (after.objects, after.buckets), f"{what}, again")
+
     def attempt(self, operation: Awaitable[object], code: str) -> bool:
         """Whether it was acknowledged; the refusal has to be ``code``."""
         try:
@@ -252,7 +265,7 @@ class SweepTests(SynchronousTestCase):
 
     def test_input_output_error_while_changing(self) -> None:
         failed = set()
-        for name in OPERATIONS:
+        for name in self.names:
             failed |= self.sweep(name, errno.EIO, "InternalError", changes)
         expected = {"write", "fsync", "fsync_directory", "publish", "rename", "setxattr", "create_temporary", "mkdir"}
         self.assertTrue(expected <= failed, failed)
@@ -260,16 +273,16 @@ class SweepTests(SynchronousTestCase):
     def test_input_output_error_while_looking_or_removing(self) -> None:
         # What could not be removed is left to the next start.
         failed = set()
-        for name in OPERATIONS:
+        for name in self.names:
             failed |= self.sweep(name, errno.EIO, "InternalError", looks, leaves=False)
         self.assertTrue({"open", "read", "stat", "fstat", "unlink", "getxattr"} <= failed, failed)
 
     def test_no_descriptors(self) -> None:
-        for name in OPERATIONS:
+        for name in self.names:
             self.sweep(name, errno.EMFILE, "SlowDown", opens)
 
     def test_no_space(self) -> None:
-        for name in OPERATIONS:
+        for name in self.names:
             self.sweep(name, errno.ENOSPC, "ServiceUnavailable", self.takes_space)
 
     def takes_space(self, name: str) -> bool:
@@ -281,6 +294,7 @@ class NamedTemporariesTests(SweepTests):
     """The same where every file has a name, and there are no attributes."""
 
     shape = Shape(unnamed=False, attribute_bytes=None)
+    names = ("put over", "put deep", "delete", "tag", "rename over", "part again", "complete by a rename")
 
     test_no_descriptors = None  # type: ignore[assignment]
 
