@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
@@ -64,6 +65,7 @@ _NOT_HEADERS = frozenset(
     }
 )
 #: Headers of the request itself that count where the form has no such field.
+_TOKEN = re.compile("[a-z0-9!#$%&'*+.^_`|~-]+")
 _OF_REQUEST = ("if-match", "if-none-match")
 
 
@@ -175,6 +177,9 @@ def head_of(fields: Mapping[str, str], head: RequestHead) -> RequestHead:
         if name == "acl":
             name = "x-amz-acl"
         if name in _HEADERS or (name.startswith("x-amz-") and name not in _NOT_HEADERS):
+            if not _TOKEN.fullmatch(name):
+                # It would be given back as the name of a header.
+                raise S3Error("InvalidArgument", elements={"ArgumentName": name, "ArgumentValue": value})
             headers[name] = [value.encode("utf-8").decode("latin-1")]
     return attrs.evolve(head, headers=headers)
 
