@@ -162,6 +162,9 @@ class Kept(SynchronousTestCase):
             self.assertNotEqual(one, two)
             for number in range(3):
                 s3.client().put_object(Bucket=one, Key=f"k{number}", Body=b"v")
+            s3.client().put_bucket_versioning(Bucket=one, VersioningConfiguration={"Status": "Enabled"})
+            s3.client().put_object(Bucket=one, Key="k0", Body=b"newer")
+            s3.client().delete_object(Bucket=one, Key="k1")
             s3.delete_bucket(one)
             s3.delete_bucket(one)
             self.assertEqual([b["Name"] for b in s3.client().list_buckets()["Buckets"]], [two])
