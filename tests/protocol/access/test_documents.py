@@ -20,11 +20,25 @@ GRANTEES = st.sampled_from([OWNER, OTHER, *sorted(acl.GROUPS)])
 GRANTS = st.lists(st.builds(Grant, GRANTEES, st.sampled_from(acl.PERMISSIONS)), max_size=20).map(tuple)
 BLOCKS = st.builds(publicblock.PublicAccessBlock, *[st.booleans()] * 4)
 PIECES = st.sampled_from(
-    """
-    <AccessControlPolicy> </AccessControlPolicy> <Owner/> <AccessControlList> </AccessControlList> <Grant> </Grant>
-    <Grantee> </Grantee> <ID>a</ID> <Permission>READ</Permission> x <OwnershipControls> <Rule> </Rule>
-    </OwnershipControls> <PublicAccessBlockConfiguration/>
-    """.split()
+    [
+        "<AccessControlPolicy>",
+        "</AccessControlPolicy>",
+        "<Owner/>",
+        "<AccessControlList>",
+        "</AccessControlList>",
+        "<Grant>",
+        "</Grant>",
+        "<Grantee>",
+        "</Grantee>",
+        "<ID>a</ID>",
+        "<Permission>READ</Permission>",
+        "x",
+        "<OwnershipControls>",
+        "<Rule>",
+        "</Rule>",
+        "</OwnershipControls>",
+        "<PublicAccessBlockConfiguration/>",
+    ]
 )
 
 
