@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from typing import Any
+from urllib.request import Request, urlopen
 
-import requests
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 from twisted.internet.defer import Deferred
@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from tests.forms import CONTENT_TYPE, form_body
 from twisted_s3.events import Subscriptions
 from twisted_s3.interfaces import IEventSink
 from twisted_s3.operations.announcing import Announcer, Origin
@@ -44,7 +45,8 @@ class Told(SynchronousTestCase):
         source = io.BytesIO(bytes(9 << 20))
         self.client.upload_fileobj(source, self.bucket, "parts", Config=TransferConfig(max_concurrency=1))
         form = self.client.generate_presigned_post(self.bucket, "post")
-        requests.post(form["url"], data=form["fields"], files={"file": b"v"}, timeout=30).raise_for_status()
+        posted = Request(form["url"], form_body(form["fields"]), {"Content-Type": CONTENT_TYPE})
+        urlopen(posted).close()
         self.client.delete_object(Bucket=self.bucket, Key="put")
         self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": [{"Key": "copy"}, {"Key": "never there"}]})
         self.assertEqual(
@@ -66,6 +68,21 @@ class Told(SynchronousTestCase):
         self.assertEqual(first["s3"]["bucket"]["name"], self.bucket)
         sequencers = [record["s3"]["object"]["sequencer"] for record in self.records]
         self.assertEqual(sequencers, sorted(set(sequencers)))
+
+    def test_versions(self) -> None:
+        """Events of versioned buckets name the version, or the delete marker."""
+        self.client.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
+        made = self.client.put_object(Bucket=self.bucket, Key="k", Body=b"v")["VersionId"]
+        marker = self.client.delete_object(Bucket=self.bucket, Key="k")["VersionId"]
+        self.client.delete_object(Bucket=self.bucket, Key="k", VersionId=made)
+        self.assertEqual(
+            [(record["eventName"], record["s3"]["object"]["versionId"]) for record in self.records],
+            [
+                ("ObjectCreated:Put", made),
+                ("ObjectRemoved:DeleteMarkerCreated", marker),
+                ("ObjectRemoved:Delete", made),
+            ],
+        )
 
     def test_refused_requests_tell_nothing(self) -> None:
         """What was not committed did not happen."""

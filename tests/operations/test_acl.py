@@ -365,6 +365,39 @@ class PublicAccess(AccessCase):
         alice.delete_bucket_policy(Bucket=BUCKET)
         self.assertEqual(self.body(alice, "k"), b"x")
 
+    @served(bucket_defaults=BucketDefaults(ENFORCED, NOTHING_BLOCKED))
+    def test_absence(self, server: Server) -> None:
+        """That a key is not there is told to those who may list it, whether or not they may read."""
+        alice, bob, nobody = self.prepared(server)
+        alice.put_object(Bucket=BUCKET, Key="public/there", Body=b"x")
+        listing = {
+            "Effect": "Allow",
+            "Principal": {"AWS": BOB.canonical_id},
+            "Action": "s3:ListBucket",
+            "Resource": f"arn:aws:s3:::{BUCKET}",
+            "Condition": {"StringLike": {"s3:prefix": "public/*"}},
+        }
+        alice.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Version": "2012-10-17", "Statement": listing}))
+        self.refused("NoSuchKey", 404, bob.get_object, Bucket=BUCKET, Key="public/missing")
+        self.denied(bob.get_object, Bucket=BUCKET, Key="public/there")
+        self.denied(bob.get_object, Bucket=BUCKET, Key="private/missing")
+        self.denied(nobody.get_object, Bucket=BUCKET, Key="public/missing")
+        self.denied(bob.put_object_tagging, Bucket=BUCKET, Key="public/missing", Tagging={"TagSet": []})
+        copy = {"Bucket": "bobs", "Key": "copy"}
+        bob.create_bucket(Bucket="bobs")
+        for key in ("public/missing", "private/missing"):
+            self.denied(bob.copy_object, **copy, CopySource=f"{BUCKET}/{key}")
+
+    @served()
+    def test_owners_of_what_nobody_owns(self, server: Server) -> None:
+        """A new bucket where ACLs count says nothing of ownership, as on AWS before it had that; a stated one does."""
+        alice, _, _ = self.prepared(server)
+        self.refused("OwnershipControlsNotFoundError", 404, alice.get_bucket_ownership_controls, Bucket=BUCKET)
+        self.refused("NoSuchPublicAccessBlockConfiguration", 404, alice.get_public_access_block, Bucket=BUCKET)
+        alice.create_bucket(Bucket="stated", ObjectOwnership=WRITER)
+        (rule,) = alice.get_bucket_ownership_controls(Bucket="stated")["OwnershipControls"]["Rules"]
+        self.assertEqual(rule["ObjectOwnership"], WRITER)
+
     @served(users=(ROOT, ALICE, User("RO", "readers-secret-0123", "d" * 64, policy=NOTHING)))
     def test_user_policy(self, server: Server) -> None:
         """A user whose policy allows nothing gets nothing."""

@@ -39,14 +39,18 @@ class Announcer:
         version: ObjectVersion | None,
         requester: str,
         origin: Origin,
+        version_id: str | None = None,
     ) -> None:
         """Tell that something happened to ``key``; wait where the sink wants that.
 
         What was committed stays so, whatever the sink does: its errors are logged.
 
         :param version: what was made; None for a removal.
+        :param version_id: what was removed, or the delete marker that was made.
         """
         now = self._clock.seconds()
+        if version is not None:
+            version_id = version.version_id
         self._last = max(self._last + 1, int(now * 1_000_000))
         event = Event(
             name=name,
@@ -58,7 +62,7 @@ class Announcer:
             sequencer=f"{self._last:016X}",
             size=None if version is None else version.size,
             etag=None if version is None else version.etag,
-            version_id=None if version is None or version.version_id == NULL_VERSION else version.version_id,
+            version_id=None if version_id == NULL_VERSION else version_id,
             requester=requester,
             source_address=origin.address,
             request_id=origin.request_id,

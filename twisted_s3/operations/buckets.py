@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
-
 from twisted_s3.errors import S3Error
 from twisted_s3.operations.acl import bucket_acl
 from twisted_s3.operations.call import Answer, Call, document
 from twisted_s3.operations.headers import refuse_unbuilt
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.access.acl import has_acl_headers
-from twisted_s3.protocol.access.ownership import check_mode
+from twisted_s3.protocol.access.defaults import OWNERSHIP
+from twisted_s3.protocol.access.ownership import check_mode, ownership_document
 from twisted_s3.protocol.listing import buckets_page, page_size
 from twisted_s3.protocol.names import check_bucket_name
 from twisted_s3.protocol.requestdocs import parse_create_bucket
@@ -64,14 +63,16 @@ async def create_bucket(call: Call) -> Answer:
 
 async def _configurations(call: Call) -> Mapping[str, bytes]:
     """The configuration documents that a new bucket has: ownership, public access block and ACL."""
-    defaults = call.services.defaults
+    documents = dict(call.services.defaults.documents())
+    mode = call.services.defaults.ownership
     stated = call.head.header("x-amz-object-ownership")
     if stated is not None:
         await call.authorize("s3:PutBucketOwnershipControls")
-        defaults = attrs.evolve(defaults, ownership=check_mode(stated))
+        mode = check_mode(stated)
+        documents[OWNERSHIP] = ownership_document(mode)
     if has_acl_headers(call.head):
         await call.authorize("s3:PutBucketAcl")
-    return {**defaults.documents(), **bucket_acl(call, call.head, defaults.ownership)}
+    return {**documents, **bucket_acl(call, call.head, mode)}
 
 
 def _check_location(location: str, region: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -151,18 +151,20 @@ class Call:
         *,
         version_id: str | None = None,
         creates: bool = False,
+        known: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         """Return when who asks may do something to a bucket, or to the object in it that ``key`` names.
 
         :param bucket: None: at the level of the service, or the bucket that is to be made.
         :param version_id: the version that is named, if one is.
         :param creates: whether the object is being made, so that the one that is there does not count.
+        :param known: condition keys, by lower-case name, that the head does not tell.
         :raise S3Error: ``AccessDenied``.
         """
         name = self.bucket_name if bucket is None else bucket.name
 
         async def version() -> ObjectVersion | None:
-            return None if key is None else await self._present(name, key, version_id)
+            return None if key is None else await self.present(name, key, version_id)
 
         request = AccessRequest(
             user=self.user,
@@ -177,11 +179,12 @@ class Call:
             address=self.origin.address,
             creates=creates,
             authentication="" if self.form is None else "POST",
-            known={} if version_id is None else {"s3:versionid": (version_id,)},
+            known={**({} if version_id is None else {"s3:versionid": (version_id,)}), **(known or {})},
         )
         await self.services.authorizer.authorize(request)
 
-    async def _present(self, bucket: str, key: str, version_id: str | None) -> ObjectVersion | None:
+    async def present(self, bucket: str, key: str, version_id: str | None) -> ObjectVersion | None:
+        """The version of an object that is there, None if none is."""
         try:
             return await self.store.head_object(bucket, key, version_id)
         except S3Error as error:
@@ -189,12 +192,12 @@ class Call:
                 raise
             return None
 
-    async def admit_absence(self, bucket: Bucket) -> None:
-        """Return when who asks may know that a key is not there: who may list the bucket.
+    async def admit_absence(self, bucket: Bucket, key: str) -> None:
+        """Return when who asks may know that a key is not there: who may list what begins with it.
 
         :raise S3Error: ``AccessDenied``.
         """
-        await self.authorize("s3:ListBucket", bucket)
+        await self.authorize("s3:ListBucket", bucket, known={"s3:prefix": (key,)})
 
     async def eventually(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         """The answer that ``work`` comes to, an XML document; when that takes long, one that begins now.
@@ -208,12 +211,14 @@ class Call:
             return under_way.result()
         return attrs.evolve(document(b""), later=under_way)
 
-    async def announce(self, event: str, key: str, version: ObjectVersion | None = None) -> None:
-        """Say that an object was created (``version``) or removed, which is committed."""
+    async def announce(
+        self, event: str, key: str, version: ObjectVersion | None = None, version_id: str | None = None
+    ) -> None:
+        """Say that an object was created (``version``) or removed (``version_id``), which is committed."""
         announcer = self.services.announcer
         if announcer is not None:
             owner = "" if self.bucket is None else self.bucket.owner
-            await announcer.announce(event, self.bucket_name, owner, key, version, self.owner, self.origin)
+            await announcer.announce(event, self.bucket_name, owner, key, version, self.owner, self.origin, version_id)
 
     def parameter(self, name: str) -> str | None:
         """A query parameter, None if absent."""

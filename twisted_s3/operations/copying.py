@@ -111,7 +111,7 @@ async def _opened(call: Call, source: CopySource) -> AsyncIterator[tuple[Bucket,
         opened = await _open(call, source)
     except S3Error as error:
         if error.code == "NoSuchKey":
-            await call.admit_absence(bucket)
+            await call.admit_absence(bucket, source.key)
         raise
     try:
         check_copy_source(call.head, opened.version, call.services.clock.seconds())

@@ -72,7 +72,7 @@ async def _delete_entry(call: Call, entry: DeleteEntry) -> Deleted | DeleteFailu
 async def _delete(call: Call, key: str, version_id: str | None, condition: Condition) -> Deletion:
     deletion = await call.store.delete_object(call.bucket_name, key, condition, version_id, owner=call.owner)
     if deletion.delete_marker and version_id is None:
-        await call.announce(REMOVED_MARKER, key)
+        await call.announce(REMOVED_MARKER, key, version_id=deletion.version_id)
     elif deletion:
-        await call.announce(REMOVED_DELETE, key)
+        await call.announce(REMOVED_DELETE, key, version_id=deletion.version_id)
     return deletion

@@ -12,7 +12,7 @@ from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.credentials import Users
 from twisted_s3.errors import S3Error
 from twisted_s3.events import Subscriptions
-from twisted_s3.interfaces import IAuthorizer, ICredentials, IObjectStore
+from twisted_s3.interfaces import IAuthorizer, ICredentials, IObjectStore, VersionWalk
 from twisted_s3.listeners import Listeners
 from twisted_s3.model import User
 from twisted_s3.operations.announcing import Announcer
@@ -135,10 +135,13 @@ class Assembly:
     async def delete_bucket(self, name: str) -> None:
         """Delete a bucket with all that is in it. Nothing happens if there is none."""
         try:
-            keys, _ = await self.store.list_keys(name, lambda walk: list(walk("")), lambda keys: ())
-            for key in keys:
-                await self.store.delete_object(name, key)
+            for key, version_id in await self.store.list_versions(name, _all_versions):
+                await self.store.delete_object(name, key, version_id=version_id)
             await self.store.delete_bucket(name)
         except S3Error as error:
             if error.code != "NoSuchBucket":
                 raise
+
+
+def _all_versions(walk: VersionWalk) -> Sequence[tuple[str, str]]:
+    return [(key, listed.version.version_id) for key in walk.keys("") for listed in walk.versions(key)]

@@ -104,13 +104,24 @@ class Gate:
 
     async def _operate(self, operation: Operation, handler: Handler, call: Call) -> Answer:
         if not operation.asks:
-            version_id = call.parameter("versionId")
-            await call.authorize(operation.action, call.bucket, call.key or None, version_id=version_id)
+            await self._authorize(operation, call)
         try:
             return await handler(call)
         except S3Error as error:
             if error.code == "NoSuchKey" and call.bucket is not None and not operation.copies:
-                await call.admit_absence(call.bucket)
+                await call.admit_absence(call.bucket, call.key)
+            raise
+
+    async def _authorize(self, operation: Operation, call: Call) -> None:
+        """Ask for the right. Who may not read an object, but list, is told when there is none, as on AWS."""
+        version_id = call.parameter("versionId")
+        try:
+            await call.authorize(operation.action, call.bucket, call.key or None, version_id=version_id)
+        except S3Error:
+            if operation.action == "s3:GetObject" and call.bucket is not None and version_id is None:
+                await call.admit_absence(call.bucket, call.key)
+                if await call.present(call.bucket_name, call.key, None) is None:
+                    raise S3Error("NoSuchKey", elements={"Key": call.key}) from None
             raise
 
     async def _authenticate(self, head: RequestHead, target: Target) -> Verified | None:

@@ -32,8 +32,8 @@ PUBLIC = frozenset((ALL_USERS, AUTHENTICATED_USERS))
 #: The account that ``aws-exec-read`` lets in, as AWS shows it.
 _EXEC = "6aa5a366c34c1cbe25dc49211496e913e0351eb0e8c37aa3477e40942ec6b97c"
 
-FULL_CONTROL, READ, WRITE, READ_ACP, WRITE_ACP = "FULL_CONTROL", "READ", "WRITE", "READ_ACP", "WRITE_ACP"
-PERMISSIONS = (FULL_CONTROL, READ, WRITE, READ_ACP, WRITE_ACP)
+READ, WRITE, READ_ACP, WRITE_ACP, FULL_CONTROL = "READ", "WRITE", "READ_ACP", "WRITE_ACP", "FULL_CONTROL"
+PERMISSIONS = (READ, WRITE, READ_ACP, WRITE_ACP, FULL_CONTROL)
 
 #: How many grants an ACL may have.
 MAX_GRANTS = 100
@@ -74,12 +74,8 @@ def canned(name: str, owner: str, bucket_owner: str) -> Grants:
     """The grants of a canned ACL, for an owner. :raise S3Error: ``InvalidArgument``."""
     if name not in _CANNED:
         raise S3Error("InvalidArgument", elements={"ArgumentName": "x-amz-acl", "ArgumentValue": name})
-    grants = [Grant(owner, FULL_CONTROL)]
-    for grantee, permission in _CANNED[name]:
-        grant = Grant(bucket_owner if grantee == "bucket" else grantee, permission)
-        if grant.grantee != owner:
-            grants.append(grant)
-    return tuple(grants)
+    others = (Grant(bucket_owner if one == "bucket" else one, permission) for one, permission in _CANNED[name])
+    return _limited((*(grant for grant in others if grant.grantee != owner), Grant(owner, FULL_CONTROL)))
 
 
 def has_acl_headers(head: RequestHead) -> bool:
@@ -126,8 +122,8 @@ def _grantee(kind: str, text: str, resolve: Resolve) -> str:
 
 
 def _limited(grants: Iterable[Grant]) -> Grants:
-    """Grants without those that are there twice."""
-    found = tuple(dict.fromkeys(grants))
+    """Grants without those that are there twice, those to groups first."""
+    found = tuple(sorted(dict.fromkeys(grants), key=lambda grant: grant.grantee not in GROUPS))
     if len(found) > MAX_GRANTS:
         raise _malformed()
     return found

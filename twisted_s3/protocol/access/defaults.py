@@ -34,8 +34,11 @@ class BucketDefaults:
     block: PublicAccessBlock = ALL_BLOCKED
 
     def documents(self) -> Mapping[str, bytes]:
-        """As configuration documents."""
-        return {OWNERSHIP: ownership_document(self.ownership), BLOCK: public_access_block_document(self.block)}
+        """As configuration documents. Where they are as without one there is none, as on AWS before these defaults."""
+        return {
+            OWNERSHIP: b"" if self.ownership == WRITER else ownership_document(self.ownership),
+            BLOCK: b"" if self.block == NOTHING_BLOCKED else public_access_block_document(self.block),
+        }
 
     def ownership_of(self, bucket: Bucket) -> str:
         """The mode of ownership that is in force."""
