@@ -46,13 +46,15 @@ class Outcome:
 
 
 def server_settings(directory: Path) -> str:
-    """The TOML file of the daemon: nothing but its users."""
+    """The TOML file of the daemon: its users, and buckets as open to access control lists as AWS's once were."""
     lines = [
         "[server]",
         'host = "127.0.0.1"',
         "port = 0",
         f'data_dir = "{directory / "data"}"',
         'durability = "none"',
+        'default_object_ownership = "ObjectWriter"',
+        "default_public_access_block = false",
     ]
     for access_key, secret_key, canonical_id, name in USERS.values():
         lines += ["", "[[users]]", f'access_key = "{access_key}"', f'secret_key = "{secret_key}"']
