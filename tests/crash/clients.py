@@ -77,7 +77,7 @@ class Client:
 
     async def copy(self) -> None:
         """CopyObject."""
-        (bucket, source), (_, target) = self._place(), self._place()
+        (bucket, source), (_, target) = self._object(), self._place()
         try:
             opened = await self._store.open_object(bucket, source)
         except S3Error as error:
@@ -109,13 +109,13 @@ class Client:
 
     async def delete(self) -> None:
         """DeleteObject."""
-        bucket, key = self._place()
+        bucket, key = self._object()
         self._note("delete", bucket, key)
-        await self._told(self._world.keys[bucket, key], None, self._store.delete_object(bucket, key))
+        await self._told(self._world.keys[bucket, key], None, self._store.delete_object(bucket, key, owner=OWNER))
 
     async def change(self) -> None:
         """PutObjectTagging."""
-        bucket, key = self._place()
+        bucket, key = self._object()
         tags = self._world.properties().user
         writes: list[tuple[History[Held | None], Write[Held | None]]] = []
 
@@ -155,7 +155,7 @@ class Client:
 
     async def rename(self) -> None:
         """RenameObject."""
-        (bucket, source), (_, target) = self._place(), self._place()
+        (bucket, source), (_, target) = self._object(), self._place()
         if source == target or bucket in self._world.versioned:
             return
         begun: list[Rename] = []
@@ -319,6 +319,11 @@ class Client:
 
     def _place(self) -> tuple[str, str]:
         return self._random.choice((BUCKETS[0], BUCKETS[0], BUCKETS[1])), self._random.choice(KEYS)
+
+    def _object(self) -> tuple[str, str]:
+        """Most often where an object is."""
+        places = [place for place, history in self._world.keys.items() if history.allowed != [None]]
+        return self._random.choice(places) if places and self._random.random() < 0.8 else self._place()
 
     def _upload(self) -> KnownUpload | None:
         alive = [known for known in self._world.uploads.values() if True in known.alive.allowed]

@@ -202,12 +202,14 @@ class Change:
     """A name that was given to something, or with None taken away.
 
     :ivar step: changes of one rename have the same.
+    :ivar emptied: the directory that was removed.
     """
 
     directory: Directory
     name: bytes
     target: Inode | None
     step: int
+    emptied: Directory | None = None
 
 
 def apply(change: Change, entries: dict[bytes, Inode]) -> None:
@@ -216,6 +218,27 @@ def apply(change: Change, entries: dict[bytes, Inode]) -> None:
         entries.pop(change.name, None)
     else:
         entries[change.name] = change.target
+
+
+def with_needed(changes: Sequence[Change], kept: set[Change], atomic_renames: bool) -> Sequence[Change]:
+    """The changes that survive together with ``kept``, in order.
+
+    No filesystem removes a directory without all that was removed from it before. And both changes of a rename survive
+    together, with ``atomic_renames`` or when it is a directory that moves: those never have two names.
+    """
+    found: set[Change] = set()
+    more = set(kept)
+    while more:
+        found |= more
+        emptied = {change.emptied for change in more if change.emptied is not None}
+        steps = {change.step for change in more}
+        moved = {change.step for change in changes if isinstance(change.target, Directory)}
+        more = {
+            change
+            for change in changes
+            if change.directory in emptied or (change.step in steps and (atomic_renames or change.step in moved))
+        } - found
+    return [change for change in changes if change in found]
 
 
 def surviving(changes: Sequence[Change], crash: Crash, atomic_renames: bool) -> Sequence[Change]:
@@ -228,14 +251,12 @@ def surviving(changes: Sequence[Change], crash: Crash, atomic_renames: bool) -> 
         while atomic_renames and 0 < cut < len(changes) and changes[cut - 1].step == changes[cut].step:
             cut += 1
         return changes[:cut]
-    decided: dict[int, bool] = {}
-    kept = []
-    for at, change in enumerate(changes):
-        # Directories never have two names, whatever the filesystem.
-        together = atomic_renames or isinstance(change.target, Directory) or change.target is None
-        choice = change.step if together else -1 - at
-        if choice not in decided:
-            decided[choice] = crash.keeps()
-        if decided[choice]:
-            kept.append(change)
-    return kept
+    decided: dict[object, bool] = {}
+    kept = set()
+    for change in changes:
+        alone = change if not atomic_renames and isinstance(change.target, File) else change.step
+        if alone not in decided:
+            decided[alone] = crash.keeps()
+        if decided[alone]:
+            kept.add(change)
+    return with_needed(changes, kept, atomic_renames)

@@ -78,6 +78,9 @@ class _Episode:
         self._tally.episodes += 1
         self._world.open(self._wrap)
         self._world.make_bucket("alpha", versioned=self._random.random() < 0.4)
+        client = Client(self._world, self._world.stores[0], "client 0")
+        for _ in range(self._random.randint(0, 3)):
+            self._world.run(client.put())
         for _ in range(self._random.randint(1, _ROUNDS)):
             self._work()
             if self._random.random() < 0.25:

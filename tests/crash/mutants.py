@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from random import Random
 from threading import get_ident
 from types import FrameType
 from typing import Any
@@ -25,10 +26,11 @@ _SYNC = _STORE + "sync"
 #: Where every call passes, so that it tells nothing apart.
 _PLUMBING = frozenset(_STORE + name for name in ("sync", "store", "staging", "intake"))
 #: How many functions make a place.
-_DEPTH = 3
+_DEPTH = 2
 
 REMOVED = "removed"
-LATE = "one step late"
+#: The sync of a file comes after the next sync of a directory, that of a directory after the next other change.
+LATE = "late"
 
 
 @attrs.frozen(order=True)
@@ -59,7 +61,7 @@ def here(step: str) -> Place:
         elif module == _SYNC and frame.f_locals.get("unanchored"):
             step = "ancestor"
         frame = frame.f_back
-    return Place(step, tuple(functions))
+    return Place(step, tuple(functions[:1] if step == "ancestor" else functions))
 
 
 class _Steps:
@@ -104,26 +106,38 @@ class PlacesDisk(_Steps):
 
 
 class _MutantDisk(_Steps):
-    def __init__(self, disk: IDisk, place: Place, how: str) -> None:
+    """Leaves the step out, or makes it late, and now and then has the power fail soon after."""
+
+    def __init__(self, disk: IDisk, place: Place, how: str, random: Random) -> None:
         super().__init__(disk)
         self._place = place
         self._how = how
+        self._random = random
         self._due: dict[int, Callable[[], object]] = {}
 
     def sync(self, place: Place, make: Callable[[], object]) -> None:
         if place != self._place:
             make()
-        elif self._how == LATE:
+            if place.step != "fsync" and self._place.step == "fsync":
+                self._make_up()
+            return
+        disk: Any = self._disk
+        if disk.crash_after is not None and self._random.random() < 0.5:
+            disk.crash_after = min(disk.crash_after, disk.changes + self._random.randint(0, 4))
+        if self._how == LATE:
             self._due[get_ident()] = make
 
     def changed(self) -> None:
+        if self._place.step != "fsync":
+            self._make_up()
+
+    def _make_up(self) -> None:
+        """Make the step that is due."""
         due = self._due.pop(get_ident(), None)
         if due is not None:
-            try:
+            # Its file may have been closed meanwhile, its directory removed.
+            with suppress(OSError):
                 due()
-            except OSError:
-                # It was closed or removed meanwhile.
-                return
 
 
 @attrs.frozen
@@ -142,7 +156,8 @@ class Mutant:
 
 def mutant_of(place: Place, how: str) -> Mutant:
     """The store with a step left out or late."""
-    return Mutant(f"{place}: {how}", lambda disk: _MutantDisk(disk, place, how))  # type: ignore[arg-type,return-value]
+    random = Random(0)
+    return Mutant(f"{place}: {how}", lambda disk: _MutantDisk(disk, place, how, random))  # type: ignore[arg-type,return-value]
 
 
 def find_places(episodes: int) -> set[Place]:

@@ -19,6 +19,7 @@ from tests.storage.kit import OWNER, PlainPayload
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import always
 from twisted_s3.model import ObjectVersion, Properties
+from twisted_s3.storage.filesystem.disk import IDisk
 from twisted_s3.storage.filesystem.store import FilesystemStore
 
 #: Seeds that once showed a defect of the store; the short run begins with them.
@@ -77,9 +78,14 @@ class UnsyncedNamesTests(SynchronousTestCase):
         self.put("k", b"old")
 
     def open(self) -> FilesystemStore:
-        store = open_store(self.disk, lambda job: job())
+        store = open_store(self.disk, lambda job: job(), self.wrap)
         now(store.start())
         return store
+
+    @staticmethod
+    def wrap(disk: IDisk) -> IDisk:
+        """Puts something around the disk."""
+        return disk
 
     def put(self, key: str, body: bytes) -> None:
         staged = now(self.store.stage("alpha", PlainPayload()))

@@ -263,6 +263,15 @@ class SweepTests(SynchronousTestCase):
             return False
         return True
 
+    def test_a_put_whose_directories_can_not_be_synced(self) -> None:
+        self.sweep("put deep", errno.EIO, "InternalError", lambda name: name == "fsync_directory")
+
+    def test_metadata_beside_that_can_not_be_written(self) -> None:
+        self.sweep("tag much", errno.EIO, "InternalError", changes)
+
+    def test_a_rename_into_new_directories(self) -> None:
+        self.sweep("rename", errno.EIO, "InternalError", lambda name: name == "fsync_directory")
+
     def test_input_output_error_while_changing(self) -> None:
         failed = set()
         for name in self.names:

@@ -210,6 +210,19 @@ class PowerTests(SynchronousTestCase):
                 found.add((int(b"a" in self.names(after)), len(self.names(after, b"d"))))
             self.assertEqual(found, expected)
 
+    def test_a_directory_goes_with_all_that_went_from_it(self) -> None:
+        self.make(b"d/a")
+        self.disk.fsync_directory(b"d")
+        self.disk.rename(b"d/a", b"a")
+        self.disk.rmdir(b"d")
+        random = Random(6)
+        for _ in range(200):
+            after = self.disk.power_off(Crash.sample(random))
+            names = self.names(after)
+            self.assertTrue(b"a" in names or self.names(after, b"d") == [b"a"], names)
+        self.disk.fsync_directory(b"")
+        self.assertEqual(self.names(self.disk.power_off(LOST)), [b"a"])
+
     def test_a_name_that_is_taken_over_never_is_nobodys(self) -> None:
         self.make(b"a", b"old")
         self.disk.fsync_directory(b"")
