@@ -109,16 +109,19 @@ class Assembly:
         self.faults.break_off()
         await self._service.stopService()
 
-    def reset(self) -> None:
+    def reset(self) -> dict[str, Any]:
         """Forget all objects, faults and requests, and go back to the present.
 
+        :return: what is forgotten. To let go of it takes time for every object.
         :raise TypeError: when the store is not the one in memory.
         """
         if not isinstance(self.store, MemoryStore):
             raise TypeError("only the store in memory can be reset")
+        forgotten = dict(vars(self.store))
         self.store.reset()
         self.calm()
         self.recorder.clear()
+        return forgotten
 
     def calm(self) -> None:
         """End all faults, and go back to the present."""

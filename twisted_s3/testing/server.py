@@ -134,7 +134,13 @@ class S3Server(_Server):
 
     def reset(self) -> None:
         """Forget all buckets, faults and requests, and go back to the present: as new, at the same address."""
-        self._running_thread().call(self._assembly.reset)
+        thread = self._running_thread()
+
+        def reset() -> None:
+            # In a moment, or it would hold up who waits for this.
+            thread.reactor.callLater(0.1, self._assembly.reset().clear)
+
+        thread.call(reset)
 
     def calm(self) -> None:
         """End all faults, and go back to the present."""
