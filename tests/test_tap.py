@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.daemon import PATIENCE, Daemon, environment, wait_until_gone
 from twisted_s3.settings import schema
 from twisted_s3.tap import Options
+from twisted_s3.users import UserFile, main
 
 PAIR = {"S3STORE_ACCESS_KEY": "admin", "S3STORE_SECRET_KEY": "secret-of-admin"}
 
@@ -238,6 +239,16 @@ class DaemonTests(SynchronousTestCase):
             daemon.wait_for("error .*users not loaded, the old ones stay: .*is not TOML")
             self.client(url, "bob", "secret-of-bob").list_buckets()
             self.assertEqual(self.ask(connection), 403)
+
+    def test_follows_the_users(self) -> None:
+        """Without a signal, too."""
+        users = self.directory / "users.json"
+        self.assertEqual(main(["user", "--credentials", str(users), "add", "root"]), 0)
+        daemon = self.daemon("--port", "0", "--credentials", str(users))
+        url = self.address(daemon)
+        key, secret = UserFile(users).add({"name": "second"})
+        daemon.wait_for("users loaded: 2")
+        self.client(url, key, secret).list_buckets()
 
     def ask(self, connection: socket.socket) -> int:
         """The status of an anonymous request over a connection that stays open."""

@@ -12,7 +12,8 @@ import os
 import secrets
 import stat
 import string
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +218,7 @@ def _from_json(path: Path) -> Sequence[Person]:
     return _entries(source, document["credentials"], _camel)
 
 
-def _checked(people: Sequence[Person]) -> Sequence[User]:
+def _require_unique(people: Sequence[Person]) -> None:
     keys: set[str] = set()
     ids: set[str] = set()
     for person in people:
@@ -228,6 +229,15 @@ def _checked(people: Sequence[Person]) -> Sequence[User]:
             if user.access_key in keys:
                 raise SettingsError("users", f"the access key {user.access_key!r} is there twice")
             keys.add(user.access_key)
+
+
+def check_file(path: Path) -> None:
+    """Look whether a JSON file holds well-formed users. :raise SettingsError: when it does not."""
+    _require_unique(_from_json(path))
+
+
+def _checked(people: Sequence[Person]) -> Sequence[User]:
+    _require_unique(people)
     if people and people[0][0].policy is not None:
         raise SettingsError("users", "the first user is the administrator, who may do everything and has no policy")
     return [attrs.evolve(user, administrator=number == 0) for number, person in enumerate(people) for user in person]
@@ -286,6 +296,10 @@ class UserSources:
         made = None if self.generated.exists() else _generate(self.generated)
         return _checked(_from_json(self.generated)), made
 
+    def marks(self) -> Sequence[tuple[int, int, int] | None]:
+        """What tells whether a file is another one or has other contents than before; None for one that is missing."""
+        return [_mark(path) for path in (self.config, self.credentials, self.generated) if path]
+
     def exposed(self) -> Sequence[Path]:
         """The files with secrets that others than their owner may read."""
         found = []
@@ -295,25 +309,57 @@ class UserSources:
         return [path for path in found if stat.S_IMODE(path.stat().st_mode) & 0o044]
 
 
-def _generate(path: Path) -> User | None:
-    """Make a key pair and store it at ``path``, durably; None when another process was first."""
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def new_pair() -> tuple[str, str]:
+    """A random access key and its secret."""
     access_key = "S3" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(18))
-    secret_key = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(40))
-    document = {"credentials": [{"accessKey": access_key, "secretKey": secret_key}]}
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return access_key, "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(40))
+
+
+@contextmanager
+def _written(path: Path, text: str) -> Iterator[Path]:
+    """A file with ``text``, on stable storage under a name of its own beside ``path``; it is removed at the end."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps(document, indent=2) + "\n")
+            file.write(text)
             file.flush()
             os.fsync(descriptor)
-        # A link, not a rename: it fails when the name is taken, and shows the file only when it is whole.
-        os.link(temporary, path)
-    except FileExistsError:
-        return None
+        yield temporary
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, text: str, check: Callable[[Path], object]) -> None:
+    """Put a file with ``text`` in the place of ``path``, durably and in one step, unless ``check`` raises for it.
+
+    :raise OSError: when the disk refuses.
+    """
+    with _written(path, text) as temporary:
+        check(temporary)
+        temporary.rename(path)
+    _sync_directory(path.parent)
+
+
+def _generate(path: Path) -> User | None:
+    """Make a key pair and store it at ``path``, durably; None when another process was first."""
+    access_key, secret_key = new_pair()
+    document = {"credentials": [{"accessKey": access_key, "secretKey": secret_key}]}
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _written(path, json.dumps(document, indent=2) + "\n") as temporary:
+        try:
+            # A link, not a rename: it fails when the name is taken, and shows the file only when it is whole.
+            os.link(temporary, path)
+        except FileExistsError:
+            return None
     for directory in (path.parent, path.parent.parent, path.parent.parent.parent):
         _sync_directory(directory)
     return _user(str(path), {"access_key": access_key, "secret_key": secret_key})
@@ -349,13 +395,19 @@ boto3:
 
 
 class UserReload:
-    """Loads the users anew into a :class:`Users`, when someone asks for it."""
+    """Loads the users anew into a :class:`Users`, when someone asks for it or their files have changed."""
 
     _log = Logger()
 
     def __init__(self, sources: UserSources, users: Users) -> None:
         self._sources = sources
         self._users = users
+        self._seen = sources.marks()
+
+    def changed(self) -> bool:
+        """Whether the files look different than when this was asked last. They are not opened."""
+        before, self._seen = self._seen, self._sources.marks()
+        return self._seen != before
 
     def warn(self) -> None:
         """Log which files with secrets others may read."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
@@ -28,6 +29,9 @@ from twisted_s3.workers import Workers
 COMPOSE = "twisted_s3.composition.compose"
 
 NAME = "s3store"
+
+#: How often the files with users are looked at, in seconds.
+FOLLOW_SECONDS = 2.0
 
 
 def _help(setting: Setting) -> str:
@@ -153,6 +157,9 @@ class Daemon(MultiService):
             server = SiteService.from_settings(settings, self._users, _named(compose), reactor, self._failed)
             self._listeners = server.listeners
             server.setServiceParent(self)
+        following = TimerService(FOLLOW_SECONDS, self._follow)
+        following.clock = reactor
+        following.setServiceParent(self)
 
     def setServiceParent(self, parent: Any) -> None:
         """Become part of twistd's application, and give that application the log of the settings.
@@ -179,6 +186,7 @@ class Daemon(MultiService):
             self._give_up(error)
         self._users.replace(users)
         if made is not None:
+            self._reload.changed()
             self._log.info("a key pair was made and is kept in {path}", path=str(self._sources.generated))
             url = next((a for a in self._listeners.addresses() if a.startswith("http")), "http://localhost:9000")
             self._console(ready_to_paste(made, url, self._settings.region, self._sources.generated))
@@ -191,6 +199,10 @@ class Daemon(MultiService):
             super().startService()
         except OSError as error:
             self._give_up(error)
+
+    def _follow(self) -> None:
+        if self._reload.changed():
+            self.reload()
 
     def reload(self) -> None:
         """Load the users anew, in all processes."""
