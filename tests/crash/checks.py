@@ -48,7 +48,7 @@ def look(store: FilesystemStore, bodies: Mapping[str, bytes]) -> Found:
     """
     buckets = {bucket.name: bucket.owner for bucket in now(store.list_buckets())}
     objects = {}
-    versions = {}
+    versions: dict[tuple[str, str, str], Held] = {}
     uploads = {}
     for bucket in buckets:
         if now(store.get_bucket(bucket)).versioning:

@@ -283,7 +283,7 @@ class Client:
             )
             try:
                 await self._feed(staged, body)
-                await staged.commit()  # type: ignore[attr-defined]
+                await staged.commit()
                 history.acknowledge(write)
             finally:
                 await staged.discard()

@@ -53,7 +53,8 @@ class FaultyDisk:
                     self._at = None
                     self.failed = name
                     self._fail(name, args)
-                self._at -= 1
+                else:
+                    self._at -= 1
             return call(*args, **named)
 
         return made

@@ -167,7 +167,9 @@ class SimulatedDisk(Names):
         return Temporary(descriptor, directory, name)
 
     #: The very steps of the real disk, between which the power can fail.
-    publish: Callable[[SimulatedDisk, Temporary, bytes, bool], None] = RealDisk.publish  # type: ignore[assignment]
+    def publish(self, temporary: Temporary, path: bytes, replace: bool) -> None:
+        """Give a temporary its name."""
+        RealDisk.publish(self, temporary, path, replace)  # type: ignore[arg-type]
 
     def close(self, descriptor: Descriptor) -> None:
         """Let go of a descriptor, and of its lock."""

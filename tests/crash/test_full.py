@@ -7,7 +7,7 @@ import hashlib
 import shutil
 import tempfile
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import attrs
 from twisted.internet import reactor
@@ -205,7 +205,7 @@ class FrontTests(ServingTestCase):
     async def test_put(self) -> None:
         root = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, root)
-        store = FilesystemStore(root, reactor, durable=False, threads=2, min_free=1, wrap=_Filled)
+        store = FilesystemStore(root, cast(Any, reactor), durable=False, threads=2, min_free=1, wrap=_Filled)
         server = await self.start_server(store=store)
 
         def talk() -> None:

@@ -9,7 +9,7 @@ import ssl
 import tempfile
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -56,7 +56,7 @@ class _Kit(ServingTestCase):
     def make_store(self) -> FilesystemStore:
         self.root = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
-        return FilesystemStore(self.root, reactor, durable=False, threads=2, wrap=self.wrap)
+        return FilesystemStore(self.root, cast(Any, reactor), durable=False, threads=2, wrap=self.wrap)
 
     def wrap(self, disk: IDisk) -> IDisk:
         return disk
@@ -81,7 +81,7 @@ class BadBlockTests(_Kit):
 
     def wrap(self, disk: IDisk) -> IDisk:
         self.disk = _BadBlock(disk)
-        return self.disk  # type: ignore[no-any-return]
+        return self.disk
 
     @coroutine
     async def test_the_connection_is_cut(self) -> None:

@@ -332,7 +332,7 @@ class BatonTests(SynchronousTestCase):
                 said.append(name)
                 baton.offer()
 
-        baton.run(*(lambda name=name: talk(name) for name in "abc"))  # type: ignore[misc]
+        baton.run(*(lambda name=name: talk(name) for name in "abc"))
         return "".join(said)
 
     def test_order(self) -> None:
@@ -343,6 +343,15 @@ class BatonTests(SynchronousTestCase):
         baton = Baton(Random(0), 0.5)
         event = baton.event()
         said: list[str] = []
-        baton.run(lambda: (event.wait(), said.append("after")), lambda: (said.append("before"), event.set()))
+
+        def follow() -> None:
+            event.wait()
+            said.append("after")
+
+        def lead() -> None:
+            said.append("before")
+            event.set()
+
+        baton.run(follow, lead)
         self.assertEqual(said, ["before", "after"])
         self.assertRaises(Deadlock, baton.run, baton.event().wait)

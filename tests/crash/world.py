@@ -93,7 +93,7 @@ def open_store(
 
     def instead(real: IDisk) -> IDisk:
         real.shut()
-        return wrap(disk)  # type: ignore[arg-type]
+        return wrap(disk)
 
     reactor: Any = StandInReactor(disk, later)
     store = FilesystemStore(gettempdir(), reactor, wrap=instead, min_free=min_free)
@@ -357,7 +357,8 @@ class World:
     def die(self) -> None:
         """All processes have ended."""
         self.deletions.clear()
-        for history in (*self.buckets.values(), *self.keys.values(), *self.versions.values()):
+        things: list[History[Any]] = [*self.buckets.values(), *self.keys.values(), *self.versions.values()]
+        for history in things:
             history.die()
         for known in self.uploads.values():
             known.working = 0
