@@ -16,9 +16,10 @@ from twisted.plugin import IPlugin, getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.daemon import PATIENCE, Daemon, environment, wait_until_gone
+from twisted_s3.commands.main import main
 from twisted_s3.settings import schema
 from twisted_s3.tap import Options
-from twisted_s3.users import UserFile, main
+from twisted_s3.users import UserFile
 
 PAIR = {"S3STORE_ACCESS_KEY": "admin", "S3STORE_SECRET_KEY": "secret-of-admin"}
 

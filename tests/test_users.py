@@ -13,10 +13,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_s3.commands.main import main
 from twisted_s3.credentials import UserReload, Users, UserSources, canonical_id
 from twisted_s3.model import User
 from twisted_s3.settings import SettingsError
-from twisted_s3.users import UserFile, main
+from twisted_s3.users import UserFile
 
 
 class UsersCase(SynchronousTestCase):

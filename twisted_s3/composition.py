@@ -31,7 +31,8 @@ def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Comp
         min_free=settings.min_free,
         is_bucket_name=is_bucket_name,
     )
-    return Composition(store, _site(settings, store, credentials, reactor), store.clean)
+    site = _site(settings, store, credentials, reactor)
+    return Composition(store, site, store.clean, take_lease=store.take_lease)
 
 
 def _site(settings: Settings, store: IObjectStore, credentials: ICredentials, reactor: Any) -> S3Site:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IObjectStore
+from twisted_s3.periodic import Job, Periodic
 
 
 async def reap_uploads(store: IObjectStore, before: float) -> int:
@@ -59,9 +57,7 @@ class Reaper:
         self._expiry = expiry
         self._clock = clock
         self._clean = clean
-        self._loop: Deferred[None] | None = None
-        self._stopping = False
-        self._pause: Deferred[None] | None = None
+        self._periodic = Periodic(Job("reaper", self.interval, self._look), clock)
 
     @property
     def interval(self) -> float:
@@ -70,35 +66,16 @@ class Reaper:
 
     def start(self) -> None:
         """Look now, and then again and again, an interval after the end of each look."""
-        self._stopping = False
-        self._loop = Deferred.fromCoroutine(self._look_repeatedly())
+        self._periodic.start()
 
     async def stop(self) -> None:
         """Look no more; wait for a look that is under way."""
-        loop, self._loop = self._loop, None
-        if loop is not None:
-            self._stopping = True
-            if self._pause is not None:
-                self._pause.cancel()
-            await loop
-
-    async def _look_repeatedly(self) -> None:
-        # A LoopingCall makes the global reactor, whichever clock it is given.
-        with suppress(CancelledError):
-            while not self._stopping:
-                await self._look()
-                if not self._stopping:
-                    self._pause = deferLater(self._clock, self.interval)
-                    await self._pause
+        await self._periodic.stop()
 
     async def _look(self) -> None:
-        try:
-            if self._expiry > 0:
-                reaped = await reap_uploads(self._store, self._clock.seconds() - self._expiry)
-                if reaped:
-                    self._log.info("removed {count} unfinished uploads", count=reaped)
-            if self._clean is not None:
-                await self._clean()
-        except Exception:
-            # A disk that fails now may work again at the next look.
-            self._log.failure("could not remove what is left behind")
+        if self._expiry > 0:
+            reaped = await reap_uploads(self._store, self._clock.seconds() - self._expiry)
+            if reaped:
+                self._log.info("removed {count} unfinished uploads", count=reaped)
+        if self._clean is not None:
+            await self._clean()

@@ -95,6 +95,7 @@ class S3Service(SiteService):
         def composed() -> Composition:
             # A site that has been drained serves no more, so each start has its own.
             site = S3Site(self.root, ids, limits, reactor)
-            return Composition(store, site, getattr(store, "clean", None))
+            clean, take_lease = getattr(store, "clean", None), getattr(store, "take_lease", None)
+            return Composition(store, site, clean, take_lease=take_lease)
 
         super().__init__(composed, Listeners(reactor, endpoints), clock, grace, upload_expiry, failed=failed)

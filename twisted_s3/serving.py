@@ -3,7 +3,7 @@
 # mypy: disable-error-code=no-untyped-call
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import attrs
@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from twisted_s3.interfaces import ICredentials, IObjectStore
 from twisted_s3.listeners import Listeners
+from twisted_s3.periodic import Job, Periodic, TakeLease
 from twisted_s3.reaper import Reaper
 from twisted_s3.settings import Settings
 
@@ -31,11 +32,15 @@ class Composition:
     """The parts of one server that know of each other.
 
     :ivar clean: removes what crashes left behind in the store; None where there is nothing of the kind.
+    :ivar jobs: what else is done now and then, by one process at a time.
+    :ivar take_lease: makes sure of that where several processes share the store; None where they do not.
     """
 
     store: IObjectStore
     site: ISite
     clean: Callable[[], Awaitable[object]] | None = None
+    jobs: Sequence[Job] = ()
+    take_lease: TakeLease | None = None
 
 
 #: Makes the parts for some settings; the last argument is the reactor. Raises OSError when the disk refuses.
@@ -76,7 +81,7 @@ class SiteService(Service):
         self._upload_expiry = upload_expiry
         self._housekeeping = housekeeping
         self._failed = failed
-        self._reaper: Reaper | None = None
+        self._periodic: Sequence[Reaper | Periodic] = ()
         self._composition: Composition | None = None
         self._bound: Deferred[None] | None = None
         self._started: Deferred[None] | None = None
@@ -151,8 +156,10 @@ class SiteService(Service):
             return
         self._listeners.open(parts.site)
         if self._housekeeping:
-            self._reaper = Reaper(parts.store, self._upload_expiry, self._clock, parts.clean)
-            self._reaper.start()
+            reaper = Reaper(parts.store, self._upload_expiry, self._clock, parts.clean)
+            self._periodic = [reaper, *(Periodic(job, self._clock, parts.take_lease) for job in parts.jobs)]
+            for periodic in self._periodic:
+                periodic.start()
         self._ready = True
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
@@ -179,8 +186,8 @@ class SiteService(Service):
             return
         try:
             await self._started
-            if self._reaper is not None:
-                await self._reaper.stop()
+            for periodic in self._periodic:
+                await periodic.stop()
             await self._composition.site.drain(self._grace)
         finally:
             await self._composition.store.stop()

@@ -125,3 +125,22 @@ class CleaningTests(ProcessKit, TestCase):
         self.assertEqual(await self.store.abort_uploads_older_than(3600), 1)
         self.assertEqual(await self.store.list_uploads(BUCKET), [new])
         self.assertEqual(self.files(".s3store/staging"), [])
+
+
+class LeaseTests(FilesystemKit, TestCase):
+    """One of all stores over a directory has a lease."""
+
+    async def test_one_has_it(self) -> None:
+        other = self.another_store()
+        await other.start()
+        self.addCleanup(other.stop)
+        release = await self.store.take_lease("job")
+        assert release is not None
+        self.assertIsNone(await other.take_lease("job"))
+        another = await other.take_lease("another")
+        assert another is not None
+        another()
+        release()
+        again = await other.take_lease("job")
+        assert again is not None
+        again()

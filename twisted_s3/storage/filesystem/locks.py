@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from zlib import crc32
 
-from twisted_s3.storage.filesystem.disk import Access, IDisk
+from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk
 from twisted_s3.storage.filesystem.layout import LOCKS
 
 _BUCKET_STRIPES = 64
@@ -48,6 +48,14 @@ class Locks:
             for stripe in sorted({_stripe(f"{bucket}/{key}", _STRIPES) for key in keys}):
                 stack.enter_context(self._locked(b"key", stripe))
             yield
+
+    def take_lease(self, name: str) -> Descriptor | None:
+        """Lock a file of that name, if nobody has it. Whoever ends, gives it back; else closing the descriptor does."""
+        descriptor = self._disk.open(b"%b/lease-%b" % (LOCKS, name.encode()), Access.ENSURE)
+        if self._disk.lock(descriptor, exclusive=True, wait=False):
+            return descriptor
+        self._disk.close(descriptor)
+        return None
 
     @contextmanager
     def _held(self, family: bytes, name: str, stripes: int, exclusive: bool = True) -> Iterator[None]:

@@ -91,7 +91,7 @@ class FilesystemStore:
         self._reserve = Reserve(disk, min_free)
         self._pool = DiskPool(reactor, threads)
         directories = DirectorySync(disk)
-        locks = Locks(disk)
+        self._locks = locks = Locks(disk)
         self._files = Files(disk, directories)
         metadata = Metadata(disk, self._files)
         self._buckets = Buckets(disk, self._files, directories, locks, is_bucket_name, self._now)
@@ -124,6 +124,14 @@ class FilesystemStore:
     async def clean(self) -> None:
         """Remove what crashed processes left behind; what live ones are at work on stays."""
         await self._run(self._clean)
+
+    async def take_lease(self, name: str) -> Callable[[], object] | None:
+        """Take a lease that one process at a time has, of all that use the directory. Its end gives it back.
+
+        :return: what gives it back; None while another has it.
+        """
+        descriptor = await self._run(self._locks.take_lease, name)
+        return None if descriptor is None else partial(self._disk.close, descriptor)
 
     async def abort_uploads_older_than(self, seconds: float) -> int:
         """Abort every upload that was begun more than ``seconds`` ago. Gives how many."""

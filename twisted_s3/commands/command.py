@@ -1,0 +1,42 @@
+"""What a command of ``s3store`` is."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TextIO
+
+import attrs
+
+#: How a command ends that could not do its work.
+FAILED = 1
+
+
+@attrs.frozen
+class Command:
+    """A command.
+
+    :ivar name: as it is typed.
+    :ivar help: one line about it.
+    :ivar add_arguments: declares its options.
+    :ivar run: does it, with the options, the environment, and where to print. Gives the exit status. Raises
+        SettingsError or OSError when it can not, which ends it with `failed`.
+    :ivar failed: the exit status when it could not do its work.
+    """
+
+    name: str
+    help: str
+    add_arguments: Callable[[ArgumentParser], object]
+    run: Callable[[Namespace, Mapping[str, str], TextIO], int]
+    failed: int = FAILED
+
+
+def add_data_dir(parser: ArgumentParser) -> None:
+    """Declare ``--data-dir``."""
+    parser.add_argument("--data-dir", type=Path, help="the data; by default S3STORE_DATA_DIR or ./s3store-data")
+
+
+def data_dir(options: Namespace, environ: Mapping[str, str]) -> Path:
+    """The data directory that is meant."""
+    return Path(options.data_dir or environ.get("S3STORE_DATA_DIR", "s3store-data"))
