@@ -6,7 +6,7 @@ request.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -16,6 +16,8 @@ from twisted_s3.operations.call import Answer, Call, Services, document
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.access import defaults, ownership, publicblock
 from twisted_s3.protocol.access.acl import ACL, GROUPS, Grants, load_grants
+from twisted_s3.protocol.lifecycle.documents import lifecycle_document, parse_lifecycle
+from twisted_s3.protocol.lifecycle.rules import ALL_CLASSES, BY_CLASS
 from twisted_s3.protocol.policy.documents import parse_bucket_policy
 from twisted_s3.protocol.policy.public import is_public
 from twisted_s3.protocol.requestdocs import parse_tagging
@@ -33,6 +35,35 @@ _MAX_BUCKET_TAGS = 50
 
 
 @attrs.frozen
+class Option:
+    """A header of a write that is kept beside the document, and given back with it.
+
+    :ivar values: that it can have; the first where it is not there.
+    :ivar what: as the error for other values calls it.
+    """
+
+    header: str
+    values: tuple[str, ...]
+    what: str
+
+    @property
+    def name(self) -> str:
+        """Under which it is kept in ``Bucket.configurations``."""
+        return self.header
+
+    def wanted(self, call: Call) -> str:
+        """The value that a write asks for. :raise S3Error: ``InvalidRequest``."""
+        value = call.head.header(self.header) or self.values[0]
+        if value not in self.values:
+            raise S3Error("InvalidRequest", f"Invalid {self.what} found: {value}")
+        return value
+
+    def of(self, bucket: Bucket) -> str:
+        """The value that a bucket has."""
+        return (bucket.configuration(self.name) or self.values[0].encode()).decode()
+
+
+@attrs.frozen
 class Configuration:
     """A kind of configuration document. Its methods are the operations on it.
 
@@ -41,6 +72,7 @@ class Configuration:
     :ivar default: what a bucket has for which nothing was ever said; None: nothing.
     :ivar removable: whether a bucket whose document was removed has none, rather than the default again.
     :ivar put_status: the HTTP status for a document that was stored.
+    :ivar option: a header that goes with it.
     """
 
     name: str
@@ -50,6 +82,7 @@ class Configuration:
     removable: bool = True
     media_type: str = "application/xml"
     put_status: int = 200
+    option: Option | None = None
 
     def of(self, bucket: Bucket, services: Services) -> bytes | None:
         """The document that a bucket has, None for none."""
@@ -68,21 +101,32 @@ class Configuration:
         if not body.strip():
             raise S3Error("MissingRequestBodyError")
 
-        def change(bucket: Bucket) -> Bucket:
-            return bucket.with_configuration(self.name, self.accept(body, bucket, call.services))
+        option = None if self.option is None else self.option.wanted(call).encode()
 
-        await call.store.change_bucket(call.bucket_name, change)
-        return Answer(self.put_status)
+        def change(bucket: Bucket) -> Bucket:
+            changed = bucket.with_configuration(self.name, self.accept(body, bucket, call.services))
+            return changed if self.option is None else changed.with_configuration(self.option.name, option)
+
+        return Answer(self.put_status, self._option_header(await call.store.change_bucket(call.bucket_name, change)))
 
     async def get(self, call: Call) -> Answer:
         """Give the document. :raise S3Error: ``missing``."""
-        return Answer(200, [("Content-Type", self.media_type)], self.require(call))
+        headers = [] if call.bucket is None else self._option_header(call.bucket)
+        return Answer(200, [("Content-Type", self.media_type), *headers], self.require(call))
 
     async def delete(self, call: Call) -> Answer:
         """Remove the document, if there is one."""
         kept = _REMOVED if self.default is not None and self.removable else None
-        await call.store.change_bucket(call.bucket_name, lambda bucket: bucket.with_configuration(self.name, kept))
+
+        def change(bucket: Bucket) -> Bucket:
+            changed = bucket.with_configuration(self.name, kept)
+            return changed if self.option is None else changed.with_configuration(self.option.name, None)
+
+        await call.store.change_bucket(call.bucket_name, change)
         return Answer(204)
+
+    def _option_header(self, bucket: Bucket) -> Sequence[tuple[str, str]]:
+        return [] if self.option is None else [(self.option.header, self.option.of(bucket))]
 
 
 def _accept_policy(body: bytes, bucket: Bucket, services: Services) -> bytes:
@@ -113,6 +157,10 @@ def _accept_tags(body: bytes, bucket: Bucket, services: Services) -> bytes:
     return tagging_document(parse_tagging(body, _MAX_BUCKET_TAGS))
 
 
+def _accept_lifecycle(body: bytes, bucket: Bucket, services: Services) -> bytes:
+    return lifecycle_document(parse_lifecycle(body))
+
+
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
 POLICY = Configuration("policy", _accept_policy, "NoSuchBucketPolicy", media_type="application/json", put_status=204)
 
@@ -134,6 +182,18 @@ PUBLIC_ACCESS_BLOCK = Configuration(
 
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html
 TAGGING = Configuration("tagging", _accept_tags, "NoSuchTagSet", put_status=204)
+
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html
+LIFECYCLE = Configuration(
+    "lifecycle",
+    _accept_lifecycle,
+    "NoSuchLifecycleConfiguration",
+    option=Option(
+        "x-amz-transition-default-minimum-object-size",
+        (ALL_CLASSES, BY_CLASS),
+        "TransitionDefaultMinimumObjectSize",
+    ),
+)
 
 
 async def get_bucket_policy_status(call: Call) -> Answer:

@@ -32,6 +32,11 @@ _BASIC = re.compile(
     r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)T(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)Z", re.ASCII
 )
 
+_EXTENDED = re.compile(
+    r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?",
+    re.ASCII,
+)
+
 
 def whole_seconds(time: float) -> int:
     """A time in the precision in which S3 shows and compares it: cut off to whole seconds."""
@@ -79,6 +84,17 @@ def parse_iso8601_basic(text: str) -> float | None:
     """Read ``20130524T000000Z``, the form of ``x-amz-date``; None for anything else."""
     match = _BASIC.fullmatch(text)
     return None if match is None else _timestamp(int(match["year"]), int(match["month"]), match)
+
+
+def parse_iso8601(text: str) -> float | None:
+    """Read an ISO 8601 date, or date and time, in UTC where no zone is given; None for anything else."""
+    if _EXTENDED.fullmatch(text) is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _timestamp(year: int, month: int, match: re.Match[str]) -> float | None:
