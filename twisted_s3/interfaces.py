@@ -53,6 +53,25 @@ def always(current: ObjectVersion | None) -> None:
     """The :data:`Condition` that refuses nothing."""
 
 
+class Pending(Protocol):
+    """A commit that a :data:`Witness` was told of. One of the two is called at its end, unless it fails half-way."""
+
+    def committed(self) -> None:
+        """It has been committed."""
+
+    def withdrawn(self) -> None:
+        """It is certain that it has not."""
+
+
+#: Called under the key's lock, right before the commit, with the version that is about to be made or changed, or with
+#: what is about to be deleted; it may block where the store may, and raise to prevent the commit.
+Witness = Callable[[ObjectVersion | Deletion], Pending | None]
+
+
+def unwitnessed(change: ObjectVersion | Deletion) -> None:
+    """The :data:`Witness` that does nothing."""
+
+
 class IPayload(Interface):
     """Turns the bytes of a body as sent into the bytes of the object, and verifies them. Sans-IO.
 
@@ -115,6 +134,7 @@ class IStagedBody(IStaged):
         condition: Condition = always,
         owner: str = "",
         lock: ObjectLock = UNLOCKED,
+        witness: Witness = unwitnessed,
     ) -> Awaitable[ObjectVersion]:
         """Verify the payload, then make bytes, metadata and key durable and visible in one step.
 
@@ -202,6 +222,7 @@ class IObjectStore(Interface):
         key: str,
         change: Callable[[ObjectVersion], ObjectVersion],
         version_id: str | None = None,
+        witness: Witness = unwitnessed,
     ) -> Awaitable[ObjectVersion]:
         """Replace the properties and the lock of a version in one step; all else stays. ``change`` may refuse.
 
@@ -209,11 +230,17 @@ class IObjectStore(Interface):
         """
 
     def rename_object(
-        bucket: str, source: str, target: str, source_condition: Condition = always, condition: Condition = always
+        bucket: str,
+        source: str,
+        target: str,
+        source_condition: Condition = always,
+        condition: Condition = always,
+        witness: Witness = unwitnessed,
     ) -> Awaitable[ObjectVersion]:
         """Give the current version of ``source`` the key ``target``, in place of what is there, in one commit.
 
         :param source_condition: is asked about ``source``, ``condition`` about ``target``.
+        :param witness: is told of the version that ``target`` gets, and of the deletion of ``source``.
         :raise S3Error: ``NoSuchKey``, or from the conditions; both keys are then as before.
         """
 
@@ -224,6 +251,7 @@ class IObjectStore(Interface):
         version_id: str | None = None,
         guard: Condition = always,
         owner: str = "",
+        witness: Witness = unwitnessed,
     ) -> Awaitable[Deletion]:
         """Remove the key, or with ``version_id`` that version for good; what is not there is no error.
 
@@ -282,6 +310,7 @@ class IObjectStore(Interface):
         checksums: Mapping[str, str],
         checksum_type: str,
         condition: Condition = always,
+        witness: Witness = unwitnessed,
     ) -> Awaitable[ObjectVersion]:
         """Make the object out of ``parts`` (as `list_parts` gave them, in order), in one commit.
 

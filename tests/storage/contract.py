@@ -20,6 +20,7 @@ from tests.storage.kit import (
 from tests.storage.rename_contract import RenameContract
 from tests.storage.upload_contract import UploadContract
 from tests.storage.version_contract import VersionContract
+from tests.storage.witness_contract import WitnessContract
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IObjectStore, IOpenedObject
 from twisted_s3.model import FULL_OBJECT, NULL_VERSION, ByteRange, Deletion, ObjectVersion, Properties
@@ -405,7 +406,14 @@ class ObjectContract(StoreKit):
 
 
 class StoreContract(
-    BucketContract, ConfigurationContract, ObjectContract, KeyContract, RenameContract, UploadContract, VersionContract
+    BucketContract,
+    ConfigurationContract,
+    ObjectContract,
+    KeyContract,
+    RenameContract,
+    UploadContract,
+    VersionContract,
+    WitnessContract,
 ):
     """All of it. Mix it into a trial ``TestCase`` that has ``make_store``."""
 

@@ -22,8 +22,43 @@ CREATED_MULTIPART = "ObjectCreated:CompleteMultipartUpload"
 REMOVED_DELETE = "ObjectRemoved:Delete"
 REMOVED_MARKER = "ObjectRemoved:DeleteMarkerCreated"
 
-#: All events that there are, by name.
-EVENT_NAMES = frozenset({CREATED_PUT, CREATED_POST, CREATED_COPY, CREATED_MULTIPART, REMOVED_DELETE, REMOVED_MARKER})
+TAGGING_PUT = "ObjectTagging:Put"
+TAGGING_DELETE = "ObjectTagging:Delete"
+ACL_PUT = "ObjectAcl:Put"
+EXPIRATION_DELETE = "LifecycleExpiration:Delete"
+EXPIRATION_MARKER = "LifecycleExpiration:DeleteMarkerCreated"
+TRANSITION = "LifecycleTransition"
+
+#: All events that can occur here, by name.
+EVENT_NAMES = frozenset(
+    {
+        *(CREATED_PUT, CREATED_POST, CREATED_COPY, CREATED_MULTIPART),
+        *(REMOVED_DELETE, REMOVED_MARKER, TAGGING_PUT, TAGGING_DELETE, ACL_PUT),
+        *(EXPIRATION_DELETE, EXPIRATION_MARKER, TRANSITION),
+    }
+)
+
+_AWS_EVENTS = {
+    "ObjectCreated": "Put Post Copy CompleteMultipartUpload",
+    "ObjectRemoved": "Delete DeleteMarkerCreated",
+    "ObjectRestore": "Post Completed Delete",
+    "ObjectTagging": "Put Delete",
+    "ObjectAnnotation": "Put Delete",
+    "LifecycleExpiration": "Delete DeleteMarkerCreated",
+    "Replication": (
+        "OperationFailedReplication OperationNotTracked OperationMissedThreshold OperationReplicatedAfterThreshold"
+    ),
+}
+
+#: All that a notification configuration of AWS can ask for; of some of it nothing will ever be heard here.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html
+AWS_EVENT_PATTERNS = frozenset(
+    {
+        *(f"s3:{family}:{kind}" for family, kinds in _AWS_EVENTS.items() for kind in (*kinds.split(), "*")),
+        *("s3:ReducedRedundancyLostObject", "s3:LifecycleTransition", "s3:IntelligentTiering", "s3:ObjectAcl:Put"),
+        "s3:ObjectRetention:Put",
+    }
+)
 
 
 @attrs.frozen
@@ -85,6 +120,18 @@ def event_record(event: Event, configuration: str = "") -> Mapping[str, Any]:
             },
             "object": {**entity, "sequencer": event.sequencer},
         },
+    }
+
+
+def probe_message(bucket: str, time: float, request_id: str, host_id: str = "") -> Mapping[str, Any]:
+    """The message that S3 sends to a destination when a configuration names it."""
+    return {
+        "Service": "Amazon S3",
+        "Event": "s3:TestEvent",
+        "Time": format_iso8601_milliseconds(time),
+        "Bucket": bucket,
+        "RequestId": request_id,
+        "HostId": host_id,
     }
 
 

@@ -20,7 +20,9 @@ from twisted_s3.interfaces import (
     IStagedPart,
     KeyWalk,
     VersionWalk,
+    Witness,
     always,
+    unwitnessed,
 )
 from twisted_s3.model import (
     ENABLED,
@@ -36,6 +38,7 @@ from twisted_s3.model import (
     Upload,
 )
 from twisted_s3.storage.memory_bucket import Account, Blob, HeldBucket, HeldUpload
+from twisted_s3.storage.testimony import Testimony
 
 T = TypeVar("T")
 
@@ -140,6 +143,7 @@ class _StagedBody(_Staged):
         condition: Condition = always,
         owner: str = "",
         lock: ObjectLock = UNLOCKED,
+        witness: Witness = unwitnessed,
     ) -> ObjectVersion:
         """Verify the payload, then put the object in place."""
 
@@ -156,7 +160,7 @@ class _StagedBody(_Staged):
                 owner=owner,
                 lock=lock,
             )
-            return bucket.put(version, blob)
+            return bucket.put(version, blob, witness)
 
         return self._finish(put)
 
@@ -303,13 +307,17 @@ class MemoryStore:
         key: str,
         change: Callable[[ObjectVersion], ObjectVersion],
         version_id: str | None = None,
+        witness: Witness = unwitnessed,
     ) -> ObjectVersion:
         """Replace the properties and the lock of a version."""
         objects = self._find(bucket)
         before = objects.find(key, version_id).version
         changed = change(before)
         version = attrs.evolve(before, properties=changed.properties, lock=changed.lock)
+        testimony = Testimony(witness)
+        testimony.begin(version)
         objects.change(key, version_id, version)
+        testimony.committed()
         return version
 
     async def rename_object(
@@ -319,6 +327,7 @@ class MemoryStore:
         target: str,
         source_condition: Condition = always,
         condition: Condition = always,
+        witness: Witness = unwitnessed,
     ) -> ObjectVersion:
         """Give an object another key, in place of what is there. :raise S3Error: ``NoSuchKey``."""
         objects = self._find(bucket)
@@ -326,13 +335,19 @@ class MemoryStore:
         source_condition(found.version)
         condition(objects.current(target))
         version = attrs.evolve(found.version, key=target)
-        if not objects.record.versioning:
-            return objects.put(version, objects.take(source).blob)
         if source == target:
             return version
+        if not objects.record.versioning:
+            gone = Testimony(witness)
+            gone.begin(Deletion(True))
+            version = objects.put(version, found.blob, witness)
+            objects.take(source)
+            gone.committed()
+            return version
         self._account.charge(version.size)
-        version = objects.put(version, Blob(self._account, found.blob.data))
-        objects.delete(source, always, None, always, self._marker(source, version.owner), Blob(self._account, b""))
+        version = objects.put(version, Blob(self._account, found.blob.data), witness)
+        marker, nothing = self._marker(source, version.owner), Blob(self._account, b"")
+        objects.delete(source, always, None, always, marker, nothing, witness)
         return version
 
     async def delete_object(
@@ -343,10 +358,11 @@ class MemoryStore:
         version_id: str | None = None,
         guard: Condition = always,
         owner: str = "",
+        witness: Witness = unwitnessed,
     ) -> Deletion:
         """Remove the key, or a version of it for good."""
         marker, nothing = self._marker(key, owner), Blob(self._account, b"")
-        return self._find(bucket).delete(key, condition, version_id, guard, marker, nothing)
+        return self._find(bucket).delete(key, condition, version_id, guard, marker, nothing, witness)
 
     async def list_keys(
         self, bucket: str, page: Callable[[KeyWalk], T], shown: Callable[[T], Sequence[str]]
@@ -417,6 +433,7 @@ class MemoryStore:
         checksums: Mapping[str, str],
         checksum_type: str,
         condition: Condition = always,
+        witness: Witness = unwitnessed,
     ) -> ObjectVersion:
         """Make the object out of ``parts``. :raise S3Error: ``NoSuchUpload``, ``InvalidPart``, or ``condition``'s."""
         objects = self._find(bucket)
@@ -437,7 +454,7 @@ class MemoryStore:
             lock=upload.record.lock,
         )
         # The object takes over the charge of its parts: the account must not be asked for both.
-        version = objects.put(version, Blob(self._account, b"".join(blob.data for blob in blobs)))
+        version = objects.put(version, Blob(self._account, b"".join(blob.data for blob in blobs)), witness)
         upload.release(kept=frozenset(part.number for part in parts))
         del objects.uploads[upload_id]
         return version

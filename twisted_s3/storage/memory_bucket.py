@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import Condition
+from twisted_s3.interfaces import Condition, Pending, Witness, unwitnessed
 from twisted_s3.model import ENABLED, NULL_VERSION, Bucket, Deletion, ListedVersion, ObjectVersion, Part, Upload
 from twisted_s3.storage.refusals import is_marker, no_such_key, no_such_version
+from twisted_s3.storage.testimony import Testimony
 from twisted_s3.storage.versionids import check_version_id, make_id, older_than, sequence_of
 
 
@@ -106,20 +107,26 @@ class HeldBucket:
                 return held
         raise no_such_version(key, version_id)
 
-    def put(self, version: ObjectVersion, blob: Blob) -> ObjectVersion:
+    def put(self, version: ObjectVersion, blob: Blob, witness: Witness = unwitnessed) -> ObjectVersion:
         """Make a version the newest of its key, under an id of its own, in place of what the bucket's state says."""
         versions = self.history.get(version.key, [])
         version_id = NULL_VERSION
         if self.record.versioning == ENABLED:
             newest = max((sequence_of(held.version) for held in versions), default=0)
             version_id = make_id(max(int(version.last_modified * 1e9), newest + 1))
-        else:
-            self._remove(version.key, NULL_VERSION)
         version = attrs.evolve(version, version_id=version_id)
+        testimony = Testimony(witness)
+        testimony.begin(version)
+        self._insert(version, blob)
+        testimony.committed()
+        return version
+
+    def _insert(self, version: ObjectVersion, blob: Blob) -> None:
+        if self.record.versioning != ENABLED:
+            self._remove(version.key, NULL_VERSION)
         if version.key not in self.history:
             insort(self.names, version.key)
         self.history.setdefault(version.key, []).insert(0, Held(version, blob))
-        return version
 
     def change(self, key: str, version_id: str | None, version: ObjectVersion) -> None:
         """Replace the metadata of a version."""
@@ -140,6 +147,7 @@ class HeldBucket:
         guard: Condition,
         marker: ObjectVersion,
         blob: Blob,
+        witness: Witness = unwitnessed,
     ) -> Deletion:
         """Delete a key or a version of it.
 
@@ -147,15 +155,28 @@ class HeldBucket:
         """
         if version_id is not None:
             check_version_id(version_id)
-            return self._delete_version(key, condition, version_id, guard)
+            return self._delete_version(key, condition, version_id, guard, witness)
         current = self.current(key)
         condition(current)
         if self.record.versioning != ENABLED:
             self._guard(key, NULL_VERSION, guard)
         if not self.record.versioning:
-            return Deletion(self._remove(key, NULL_VERSION))
-        made = self.put(marker, blob)
+            return Deletion(False) if current is None else self._witnessed(key, NULL_VERSION, Deletion(True), witness)
+
+        def marked(made: ObjectVersion | Deletion) -> Pending | None:
+            assert isinstance(made, ObjectVersion)
+            return witness(Deletion(current is not None, made.version_id, delete_marker=True))
+
+        made = self.put(marker, blob, marked)
         return Deletion(current is not None, made.version_id, delete_marker=True)
+
+    def _witnessed(self, key: str, version_id: str, deletion: Deletion, witness: Witness) -> Deletion:
+        """Remove a version that is there."""
+        testimony = Testimony(witness)
+        testimony.begin(deletion)
+        self._remove(key, version_id)
+        testimony.committed()
+        return deletion
 
     def keys(self, start: str) -> Iterator[str]:
         """Every key >= ``start`` that has any versions, in order."""
@@ -181,14 +202,15 @@ class HeldBucket:
             raise S3Error("NoSuchUpload", elements={"UploadId": upload_id})
         return found
 
-    def _delete_version(self, key: str, condition: Condition, version_id: str, guard: Condition) -> Deletion:
+    def _delete_version(
+        self, key: str, condition: Condition, version_id: str, guard: Condition, witness: Witness
+    ) -> Deletion:
         found = self._held(key, version_id)
         condition(None if found is None else found.version)
         if found is None:
             return Deletion(False, version_id)
         guard(found.version)
-        self._remove(key, version_id)
-        return Deletion(True, version_id, found.version.delete_marker)
+        return self._witnessed(key, version_id, Deletion(True, version_id, found.version.delete_marker), witness)
 
     def _guard(self, key: str, version_id: str, guard: Condition) -> None:
         found = self._held(key, version_id)

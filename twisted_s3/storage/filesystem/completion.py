@@ -12,7 +12,7 @@ from contextlib import suppress
 import attrs
 
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import Condition
+from twisted_s3.interfaces import Condition, Witness, unwitnessed
 from twisted_s3.model import ObjectVersion, Part, Upload
 from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Temporary
 from twisted_s3.storage.filesystem.files import Files
@@ -54,7 +54,9 @@ class Completion:
         self._parts = parts
         self._discard = discard
 
-    def complete(self, bucket: BucketLayout, version: ObjectVersion, condition: Condition) -> ObjectVersion:
+    def complete(
+        self, bucket: BucketLayout, version: ObjectVersion, condition: Condition, witness: Witness = unwitnessed
+    ) -> ObjectVersion:
         """Make ``version`` out of its parts, in one commit.
 
         :param version: what the object is to be; properties and owner come from the upload.
@@ -73,11 +75,11 @@ class Completion:
                 return done
             grid = self._grid(bucket.upload(upload.id), listed)
             if grid is not None:
-                completed = self._move(bucket, version, condition, listed, grid)
+                completed = self._move(bucket, version, condition, witness, listed, grid)
                 self._remove(bucket, upload)
                 return completed
         # Copying takes its time, in which parts may still come: whether it was worth it shows under the lock.
-        return self._assemble(bucket, upload, version, condition, listed)
+        return self._assemble(bucket, upload, version, condition, witness, listed)
 
     def _done_before(self, bucket: BucketLayout, upload: Upload) -> ObjectVersion | None:
         """The object, when a crash came between its commit and the end of the upload: any version since its beginning.
@@ -150,6 +152,7 @@ class Completion:
         bucket: BucketLayout,
         version: ObjectVersion,
         condition: Condition,
+        witness: Witness,
         listed: Sequence[StoredPart],
         grid: bytes,
     ) -> ObjectVersion:
@@ -164,7 +167,8 @@ class Completion:
                 offset += stored.part.size
             self._disk.truncate(descriptor, version.size)
             self._disk.touch(descriptor)
-            return self._objects.put(Temporary(descriptor, parent(grid), grid), bucket, version, condition)
+            temporary = Temporary(descriptor, parent(grid), grid)
+            return self._objects.put(temporary, bucket, version, condition, witness)
         finally:
             self._disk.close(descriptor)
 
@@ -174,6 +178,7 @@ class Completion:
         upload: Upload,
         version: ObjectVersion,
         condition: Condition,
+        witness: Witness,
         listed: Sequence[StoredPart],
     ) -> ObjectVersion:
         """Copy the parts into a new file, and give that the object's key."""
@@ -187,7 +192,7 @@ class Completion:
                 self._uploads.get(bucket, upload.key, upload.id)
                 if self._listed(bucket, version) != listed:
                     raise S3Error("InvalidPart")
-                completed = self._objects.put(temporary, bucket, version, condition)
+                completed = self._objects.put(temporary, bucket, version, condition, witness)
                 self._remove(bucket, upload)
                 return completed
         finally:

@@ -8,7 +8,8 @@ from contextlib import suppress
 
 import attrs
 
-from twisted_s3.interfaces import Condition
+from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import Condition, Witness, unwitnessed
 from twisted_s3.model import ENABLED, NULL_VERSION, ObjectVersion
 from twisted_s3.storage.filesystem.buckets import Buckets
 from twisted_s3.storage.filesystem.disk import IDisk, Kind, Temporary
@@ -20,6 +21,7 @@ from twisted_s3.storage.filesystem.metadata import Metadata
 from twisted_s3.storage.filesystem.succession import Succession
 from twisted_s3.storage.filesystem.sync import DirectorySync
 from twisted_s3.storage.filesystem.versions import Entry, Versions
+from twisted_s3.storage.testimony import Testimony
 from twisted_s3.storage.versionids import check_version_id, make_id
 
 #: How often the ground may shift below one operation before it gives up.
@@ -84,7 +86,12 @@ class Objects:
         self._now = now
 
     def put(
-        self, temporary: Temporary, bucket: BucketLayout, version: ObjectVersion, condition: Condition
+        self,
+        temporary: Temporary,
+        bucket: BucketLayout,
+        version: ObjectVersion,
+        condition: Condition,
+        witness: Witness = unwitnessed,
     ) -> ObjectVersion:
         """Give a complete file its metadata and its key, durably and in one step.
 
@@ -99,7 +106,7 @@ class Objects:
             with self._locks.bucket(bucket.name):
                 succession = self.succession(bucket, version.key)
                 with self._locks.key(bucket.name, version.key):
-                    path, replaced = self._replace(draft, bucket, condition, succession)
+                    path, replaced = self._replace(draft, bucket, condition, succession, Testimony(witness))
         except BaseException:
             self._metadata.forget(draft.side_file)
             raise
@@ -114,18 +121,22 @@ class Objects:
         key: str,
         change: Callable[[ObjectVersion], ObjectVersion],
         version_id: str | None = None,
+        witness: Witness = unwitnessed,
     ) -> ObjectVersion:
         """Replace properties and lock of a version durably, in one step. :raise S3Error: as :meth:`Lookup.open`."""
         if version_id is not None:
             check_version_id(version_id)
+        testimony = Testimony(witness)
         with self._locks.bucket(bucket.name), self._locks.key(bucket.name, key):
             found, version = self._lookup.locate(bucket, key, version_id)
             try:
                 changed = change(version)
                 version = attrs.evolve(version, properties=changed.properties, lock=changed.lock)
+                testimony.begin(version)
                 before = self._metadata.side_file(found.descriptor, found.stat)
                 after = self._metadata.write(found.descriptor, found.stat, version)
                 self._disk.fsync(found.descriptor)
+                testimony.committed()
                 if before != after:
                     self._metadata.forget(before)
             finally:
@@ -230,20 +241,31 @@ class Objects:
             self._versions.remove(bucket, key, entries)
 
     def _replace(
-        self, draft: _Draft, bucket: BucketLayout, condition: Condition, succession: Succession | None
+        self,
+        draft: _Draft,
+        bucket: BucketLayout,
+        condition: Condition,
+        succession: Succession | None,
+        testimony: Testimony,
     ) -> tuple[bytes, Found | None]:
         """Publish a draft, the version that was current brought to safety before."""
 
         def prepare(found: Found | None) -> None:
-            if succession is None:
-                if draft.version.version_id != NULL_VERSION:
-                    draft.rewrite(NULL_VERSION, 0)
-                return
-            succession.begin(self._lookup.current(draft.version.key, found))
-            succession.keep_current()
-            draft.rewrite(succession.next_id(draft.version.version_id), succession.floor)
+            if succession is not None:
+                succession.begin(self._lookup.current(draft.version.key, found))
+                succession.keep_current()
+                draft.rewrite(succession.next_id(draft.version.version_id), succession.floor)
+            elif draft.version.version_id != NULL_VERSION:
+                draft.rewrite(NULL_VERSION, 0)
+            testimony.begin(draft.version)
 
-        return self.publish(draft.temporary, bucket, draft.version.key, condition, prepare)
+        try:
+            published = self.publish(draft.temporary, bucket, draft.version.key, condition, prepare)
+        except S3Error:
+            testimony.withdraw()
+            raise
+        testimony.committed()
+        return published
 
     def _likely_id(self, bucket: BucketLayout) -> str:
         enabled = self._buckets.get(bucket).versioning == ENABLED

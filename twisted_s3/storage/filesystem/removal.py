@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
-from twisted_s3.interfaces import Condition, always
+from twisted_s3.interfaces import Condition, Witness, always, unwitnessed
 from twisted_s3.model import NULL_VERSION, Deletion, ObjectVersion
 from twisted_s3.storage.filesystem.disk import Temporary
 from twisted_s3.storage.filesystem.files import Found
@@ -15,6 +15,7 @@ from twisted_s3.storage.filesystem.lookup import Lookup
 from twisted_s3.storage.filesystem.objects import Objects
 from twisted_s3.storage.filesystem.succession import Current, Succession
 from twisted_s3.storage.filesystem.versions import Entry, Versions, entry_of
+from twisted_s3.storage.testimony import Testimony
 from twisted_s3.storage.versionids import check_version_id
 
 _ATTEMPTS = 100
@@ -37,11 +38,13 @@ class Removal:
         version_id: str | None,
         guard: Condition,
         owner: str,
+        witness: Witness = unwitnessed,
     ) -> Deletion:
         """Delete a key, or a version of it for good, durably. :raise S3Error: as :meth:`IObjectStore.delete_object`."""
         if version_id is not None:
             check_version_id(version_id)
         self._lookup.warm(bucket, key, condition if guard is always else guard)
+        testimony = Testimony(witness)
         with self._locks.bucket(bucket.name):
             succession = self._objects.succession(bucket, key)
             with self._locks.key(bucket.name, key):
@@ -49,14 +52,15 @@ class Removal:
                 try:
                     if version_id is not None:
                         deletion, changed = self._remove_version(
-                            bucket, key, found, version_id, condition, guard, succession
+                            bucket, key, found, version_id, condition, guard, succession, testimony
                         )
                     else:
                         self._lookup.check(key, found, condition)
                         if succession is not None:
-                            deletion, changed = self._retire(bucket, key, found, guard, owner, succession)
+                            deletion, changed = self._retire(bucket, key, found, guard, owner, succession, testimony)
                         else:
-                            deletion, changed = self._remove(bucket, key, found, guard)
+                            deletion, changed = self._remove(bucket, key, found, guard, testimony)
+                    testimony.committed()
                 except BaseException:
                     self._lookup.close(found)
                     raise
@@ -67,12 +71,13 @@ class Removal:
         return deletion
 
     def _remove(
-        self, bucket: BucketLayout, key: str, found: Found | None, guard: Condition
+        self, bucket: BucketLayout, key: str, found: Found | None, guard: Condition, testimony: Testimony
     ) -> tuple[Deletion, Sequence[bytes]]:
         """Remove a key from a bucket that was never versioned."""
         if found is None:
             return Deletion(False), self._objects.vacant(bucket, key)
         self._lookup.check(key, found, guard)
+        testimony.begin(Deletion(True))
         return Deletion(True), self._objects.unlink(bucket, key, found)
 
     def _retire(
@@ -83,6 +88,7 @@ class Removal:
         guard: Condition,
         owner: str,
         succession: Succession,
+        testimony: Testimony,
     ) -> tuple[Deletion, Sequence[bytes]]:
         """Put a delete marker on top of the key's versions. That the path is free then is the commit."""
         succession.begin(self._lookup.current(key, found))
@@ -90,10 +96,12 @@ class Removal:
         succession.keep_current()
         version_id = succession.next_id("")
         entry = entry_of(bucket.versions.folder(key), version_id, succession.next_sequence(), marker=True)
+        deletion = Deletion(found is not None, version_id, delete_marker=True)
+        testimony.begin(deletion)
         self._versions.add_marker(entry, key, owner)
         self._versions.sync(bucket, key)
         changed = self._objects.vacant(bucket, key) if found is None else self._objects.unlink(bucket, key, found)
-        return Deletion(found is not None, version_id, delete_marker=True), changed
+        return deletion, changed
 
     def _check_replaced(self, key: str, found: Found | None, guard: Condition, succession: Succession) -> None:
         """Ask for leave to destroy the ``null`` version that a delete marker replaces."""
@@ -115,13 +123,14 @@ class Removal:
         condition: Condition,
         guard: Condition,
         succession: Succession | None,
+        testimony: Testimony,
     ) -> tuple[Deletion, Sequence[bytes]]:
         """Remove one version; when it was the newest, the next one is current again."""
         if succession is None:
             if version_id != NULL_VERSION:
                 return Deletion(False, version_id), ()
             self._lookup.check(key, found, condition)
-            deletion, changed = self._remove(bucket, key, found, guard)
+            deletion, changed = self._remove(bucket, key, found, guard, testimony)
             return Deletion(deletion.removed, version_id), changed
         current = self._lookup.current(key, found)
         succession.begin(current)
@@ -134,6 +143,7 @@ class Removal:
             return Deletion(False, version_id), self._objects.vacant(bucket, key)
         guard(version)
         deletion = Deletion(True, version_id, version.delete_marker)
+        testimony.begin(deletion)
         if is_current and current is not None:
             # A name left by a crash must not bring it back.
             self._versions.remove(bucket, key, doomed)

@@ -8,8 +8,8 @@ from contextlib import suppress
 import attrs
 
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import Condition, always
-from twisted_s3.model import ObjectVersion
+from twisted_s3.interfaces import Condition, Witness, always, unwitnessed
+from twisted_s3.model import Deletion, ObjectVersion
 from twisted_s3.storage.filesystem.buckets import Buckets
 from twisted_s3.storage.filesystem.disk import IDisk, Temporary
 from twisted_s3.storage.filesystem.files import Files, Found
@@ -19,6 +19,7 @@ from twisted_s3.storage.filesystem.lookup import Lookup
 from twisted_s3.storage.filesystem.metadata import Metadata, SideFileGone
 from twisted_s3.storage.filesystem.objects import Objects
 from twisted_s3.storage.filesystem.removal import Removal
+from twisted_s3.storage.testimony import Testimony
 
 
 class Renaming:
@@ -45,14 +46,20 @@ class Renaming:
         self._removal = removal
 
     def rename(
-        self, bucket: BucketLayout, source: str, target: str, source_condition: Condition, condition: Condition
+        self,
+        bucket: BucketLayout,
+        source: str,
+        target: str,
+        source_condition: Condition,
+        condition: Condition,
+        witness: Witness = unwitnessed,
     ) -> ObjectVersion:
         """Move ``source`` to ``target``, in place of what is there; the rename of the file is the only commit point.
 
         :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``, or from the conditions; both keys are then as before.
         """
         if self._buckets.get(bucket).versioning and source != target:
-            return self._copy_and_delete(bucket, source, target, source_condition, condition)
+            return self._copy_and_delete(bucket, source, target, source_condition, condition, witness)
         # A record goes along with the file, so the source needs one; the target only where a condition asks.
         self._lookup.head(bucket, source)
         self._lookup.warm(bucket, target, condition)
@@ -67,14 +74,21 @@ class Renaming:
                     if source == target:
                         self._lookup.check(target, moved, condition)
                         return version
-                    changed, replaced = self._move(bucket, source, target, moved, condition)
+                    version = attrs.evolve(version, key=target)
+                    changed, replaced = self._move(bucket, source, version, moved, condition, witness)
                 finally:
                     self._disk.close(moved.descriptor)
         self._objects.settle(changed, replaced)
-        return attrs.evolve(version, key=target)
+        return version
 
     def _copy_and_delete(
-        self, bucket: BucketLayout, source: str, target: str, source_condition: Condition, condition: Condition
+        self,
+        bucket: BucketLayout,
+        source: str,
+        target: str,
+        source_condition: Condition,
+        condition: Condition,
+        witness: Witness,
     ) -> ObjectVersion:
         """The same in a versioned bucket, which keeps the source's version: a new one for the target, and then a delete
         marker for the source. Either is a commit of its own, and what comes between leaves both keys.
@@ -85,7 +99,7 @@ class Renaming:
             temporary = self._disk.create_temporary(STAGING)
             try:
                 self._disk.copy_range(found.descriptor, 0, temporary.descriptor, 0, version.size)
-                made = self._objects.put(temporary, bucket, attrs.evolve(version, key=target), condition)
+                made = self._objects.put(temporary, bucket, attrs.evolve(version, key=target), condition, witness)
             finally:
                 self._files.drop(temporary)
         finally:
@@ -95,7 +109,7 @@ class Renaming:
             if current is None or (current.version_id, current.etag) != (version.version_id, version.etag):
                 raise S3Error("ConditionalRequestConflict")
 
-        self._removal.delete(bucket, source, unchanged, None, always, version.owner)
+        self._removal.delete(bucket, source, unchanged, None, always, version.owner, witness)
         return made
 
     def _prepared(self, source: str, moved: Found, condition: Condition) -> ObjectVersion:
@@ -112,7 +126,13 @@ class Renaming:
         return version
 
     def _move(
-        self, bucket: BucketLayout, source: str, target: str, moved: Found, condition: Condition
+        self,
+        bucket: BucketLayout,
+        source: str,
+        version: ObjectVersion,
+        moved: Found,
+        condition: Condition,
+        witness: Witness,
     ) -> tuple[Sequence[bytes], Found | None]:
         """Give the file its new name. Gives the directories to sync, and the file that was replaced, still open."""
         changed = []
@@ -123,6 +143,19 @@ class Renaming:
                 self._disk.unlink(hidden)
                 changed.append(parent(hidden))
         temporary = Temporary(moved.descriptor, parent(moved.path), moved.path)
-        path, replaced = self._objects.publish(temporary, bucket, target, condition)
+        made, gone = Testimony(witness), Testimony(witness)
+
+        def prepare(current: Found | None) -> None:
+            made.begin(version)
+            gone.begin(Deletion(True))
+
+        try:
+            path, replaced = self._objects.publish(temporary, bucket, version.key, condition, prepare)
+        except S3Error:
+            made.withdraw()
+            gone.withdraw()
+            raise
+        made.committed()
+        gone.committed()
         changed += [parent(path), self._files.prune(parent(moved.path), bucket.top(moved.path))]
         return changed, replaced

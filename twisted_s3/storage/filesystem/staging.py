@@ -8,7 +8,7 @@ from typing import TypeVar
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from twisted_s3.interfaces import Condition, IOpenedObject, IStagedBody, IStagedPart, always
+from twisted_s3.interfaces import Condition, IOpenedObject, IStagedBody, IStagedPart, Witness, always, unwitnessed
 from twisted_s3.model import UNLOCKED, ByteRange, Digest, ObjectLock, ObjectVersion, Part, Properties
 from twisted_s3.storage.filesystem.failures import disk_failures
 from twisted_s3.storage.filesystem.intake import Intake
@@ -76,7 +76,7 @@ class _Staged:
 
 
 #: Called in the pool with the arguments of :meth:`IStagedBody.commit` behind the digest.
-CommitBody = Callable[[Digest, str, Properties, Condition, str, ObjectLock], ObjectVersion]
+CommitBody = Callable[[Digest, str, Properties, Condition, str, ObjectLock, Witness], ObjectVersion]
 
 
 @implementer(IStagedBody)
@@ -94,9 +94,10 @@ class StagedBody(_Staged):
         condition: Condition = always,
         owner: str = "",
         lock: ObjectLock = UNLOCKED,
+        witness: Witness = unwitnessed,
     ) -> ObjectVersion:
         """Verify the payload, then make bytes, metadata and key durable and visible in one step."""
-        return await self._finish(lambda digest: self._commit(digest, key, properties, condition, owner, lock))
+        return await self._finish(lambda digest: self._commit(digest, key, properties, condition, owner, lock, witness))
 
 
 @implementer(IStagedPart)

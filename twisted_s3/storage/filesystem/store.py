@@ -21,7 +21,9 @@ from twisted_s3.interfaces import (
     IStagedPart,
     KeyWalk,
     VersionWalk,
+    Witness,
     always,
+    unwitnessed,
 )
 from twisted_s3.model import UNLOCKED, Bucket, Deletion, Digest, ObjectLock, ObjectVersion, Part, Properties, Upload
 from twisted_s3.storage.filesystem.buckets import Buckets, is_folder_name
@@ -197,7 +199,13 @@ class FilesystemStore:
         target = TemporaryTarget(self._disk, self._files)
 
         def commit(
-            digest: Digest, key: str, properties: Properties, condition: Condition, owner: str, lock: ObjectLock
+            digest: Digest,
+            key: str,
+            properties: Properties,
+            condition: Condition,
+            owner: str,
+            lock: ObjectLock,
+            witness: Witness,
         ) -> ObjectVersion:
             version = ObjectVersion(
                 key=key,
@@ -209,7 +217,7 @@ class FilesystemStore:
                 owner=owner,
                 lock=lock,
             )
-            return self._objects.put(target.temporary, layout, version, condition)
+            return self._objects.put(target.temporary, layout, version, condition, witness)
 
         return StagedBody(self._pool, Intake(payload, target), commit)
 
@@ -219,9 +227,10 @@ class FilesystemStore:
         key: str,
         change: Callable[[ObjectVersion], ObjectVersion],
         version_id: str | None = None,
+        witness: Witness = unwitnessed,
     ) -> ObjectVersion:
         """Replace the properties and the lock of a version in one step; all else stays."""
-        return await self._run(self._objects.change, self._buckets.layout(bucket), key, change, version_id)
+        return await self._run(self._objects.change, self._buckets.layout(bucket), key, change, version_id, witness)
 
     async def rename_object(
         self,
@@ -230,10 +239,11 @@ class FilesystemStore:
         target: str,
         source_condition: Condition = always,
         condition: Condition = always,
+        witness: Witness = unwitnessed,
     ) -> ObjectVersion:
         """Give an object another key in one commit, in place of what is there. :raise S3Error: ``NoSuchKey``."""
         layout = self._buckets.layout(bucket)
-        return await self._run(self._renaming.rename, layout, source, target, source_condition, condition)
+        return await self._run(self._renaming.rename, layout, source, target, source_condition, condition, witness)
 
     async def delete_object(
         self,
@@ -243,10 +253,11 @@ class FilesystemStore:
         version_id: str | None = None,
         guard: Condition = always,
         owner: str = "",
+        witness: Witness = unwitnessed,
     ) -> Deletion:
         """Remove the key, or a version of it for good."""
         layout = self._buckets.layout(bucket)
-        return await self._run(self._removal.delete, layout, key, condition, version_id, guard, owner)
+        return await self._run(self._removal.delete, layout, key, condition, version_id, guard, owner, witness)
 
     async def list_keys(
         self, bucket: str, page: Callable[[KeyWalk], T], shown: Callable[[T], Sequence[str]]
@@ -309,6 +320,7 @@ class FilesystemStore:
         checksums: Mapping[str, str],
         checksum_type: str,
         condition: Condition = always,
+        witness: Witness = unwitnessed,
     ) -> ObjectVersion:
         """Make the object out of ``parts``, in one commit. :raise S3Error: ``InvalidPart``, ``NoSuchUpload``."""
         version = ObjectVersion(
@@ -321,7 +333,7 @@ class FilesystemStore:
             parts=tuple(parts),
             upload_id=upload_id,
         )
-        return await self._run(self._completion.complete, self._buckets.layout(bucket), version, condition)
+        return await self._run(self._completion.complete, self._buckets.layout(bucket), version, condition, witness)
 
     async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         """Drop an upload and its parts. :raise S3Error: ``NoSuchUpload``."""
