@@ -96,11 +96,13 @@ class Digest:
     :ivar size: in bytes, after decoding.
     :ivar md5: 32 hex digits.
     :ivar checksums: algorithm (``CRC32``, ``SHA256`` ...) to base64 value.
+    :ivar at_rest: what a store finds its own checksum of what it keeps to be, "" before it has.
     """
 
     size: int
     md5: str
     checksums: Mapping[str, str] = attrs.field(factory=dict)
+    at_rest: str = ""
 
 
 @attrs.frozen
@@ -171,6 +173,7 @@ class ObjectVersion:
     :ivar parts: the parts it was made of; empty for an object that came in one piece.
     :ivar upload_id: the multipart upload it came from, else "".
     :ivar delete_marker: whether it only says that the key was deleted; then it has no bytes and no ETag.
+    :ivar at_rest: the store's own checksum of the bytes that it keeps, which clients are not told; "" for none.
     """
 
     key: str
@@ -186,6 +189,7 @@ class ObjectVersion:
     version_id: str = NULL_VERSION
     lock: ObjectLock = UNLOCKED
     delete_marker: bool = False
+    at_rest: str = ""
 
 
 @attrs.frozen

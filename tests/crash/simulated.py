@@ -211,6 +211,10 @@ class SimulatedDisk(Names):
                 raise error(self.full_error)
             offset += fits
 
+    def uncache(self, descriptor: Descriptor) -> None:
+        """Nothing is cached."""
+        self._file(descriptor)
+
     def copy_range(
         self, source: Descriptor, source_offset: int, target: Descriptor, target_offset: int, length: int
     ) -> None:

@@ -14,6 +14,7 @@ import attrs
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition, Witness, unwitnessed
 from twisted_s3.model import ObjectVersion, Part, Upload
+from twisted_s3.storage.filesystem.atrest import joined
 from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Temporary
 from twisted_s3.storage.filesystem.files import Files
 from twisted_s3.storage.filesystem.layout import STAGING, BucketLayout, parent
@@ -73,6 +74,8 @@ class Completion:
                 if done is None or not _same(done.parts, version.parts):
                     raise no_such_upload(upload.id)
                 return done
+            at_rest = joined((stored.at_rest, stored.part.size) for stored in listed)
+            version = attrs.evolve(version, at_rest=at_rest)
             grid = self._grid(bucket.upload(upload.id), listed)
             if grid is not None:
                 completed = self._move(bucket, version, condition, witness, listed, grid)

@@ -102,6 +102,9 @@ class IDisk(Interface):
     def write(descriptor: Descriptor, offset: int, chunks: Sequence[bytes]) -> None:
         """Write all of the chunks, one behind the other."""
 
+    def uncache(descriptor: Descriptor) -> None:
+        """Let go of what the kernel's memory holds of a file, so that the next reads come from the disk itself."""
+
     def copy_range(source: Descriptor, source_offset: int, target: Descriptor, target_offset: int, length: int) -> None:
         """Copy exactly ``length`` bytes between files, sharing blocks where the filesystem can."""
 

@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Protocol, TypeVar
 
+import attrs
+
 from twisted_s3.interfaces import IPayload
 from twisted_s3.model import Digest
+from twisted_s3.storage.filesystem.atrest import AtRest
 from twisted_s3.storage.filesystem.disk import IDisk, Temporary
 from twisted_s3.storage.filesystem.files import Files
 from twisted_s3.storage.filesystem.layout import STAGING
@@ -67,6 +70,7 @@ class Intake:
         self._target = target
         self._lock = Lock()
         self._size = 0
+        self._at_rest = AtRest()
         self._opened = False
         self._closed = False
 
@@ -93,7 +97,7 @@ class Intake:
                 chunks = self._feed(pieces)
                 digest = self._payload.finish()
                 self._write(chunks)
-                return commit(digest)
+                return commit(attrs.evolve(digest, at_rest=self._at_rest.value))
             finally:
                 self._close()
 
@@ -111,6 +115,7 @@ class Intake:
             self._target.open()
             self._opened = True
         self._target.write(self._size, chunks)
+        self._at_rest.update(chunks)
         self._size += sum(map(len, chunks))
 
     def _check_open(self) -> None:

@@ -6,6 +6,7 @@ All paths are bytes, relative to the data directory, without leading or trailing
     .s3store/staging/                           what is not yet, or no longer, to be seen
     .s3store/locks/                             files that are only locked
     .s3store/records/                           metadata that no inode can hold
+    .s3store/quarantine/                        damaged objects that a person had taken away
     .s3store/buckets/<bucket>/bucket.json       who owns the bucket
     .s3store/buckets/<bucket>/overflow/         the objects that no path can hold
     .s3store/buckets/<bucket>/versions/         noncurrent versions and delete markers: a folder for each key
@@ -24,6 +25,7 @@ STATE = b".s3store"
 STAGING = STATE + b"/staging"
 LOCKS = STATE + b"/locks"
 RECORDS = STATE + b"/records"
+QUARANTINE = STATE + b"/quarantine"
 BUCKETS = STATE + b"/buckets"
 
 #: The longest key, in UTF-8 bytes.

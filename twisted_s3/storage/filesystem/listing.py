@@ -172,13 +172,13 @@ def key_walk(snapshots: DirectorySnapshots, *trees: KeyTree) -> KeyWalk:
 
 def _tree_keys(snapshots: DirectorySnapshots, tree: KeyTree, start: str) -> Iterator[str]:
     first = b"/".join(tree.components(start)).decode()
-    for path in _paths(snapshots, tree.base, first):
+    for path in paths_from(snapshots, tree.base, first):
         key = tree.key(path.encode().split(b"/"))
         if key is not None:
             yield key
 
 
-def _paths(snapshots: DirectorySnapshots, base: bytes, start: str) -> Iterator[str]:
+def paths_from(snapshots: DirectorySnapshots, base: bytes, start: str) -> Iterator[str]:
     """The paths of all files below ``base`` from ``start`` on, in order."""
     pending = [("", _names_from(snapshots.names(base), start))]
     while pending:

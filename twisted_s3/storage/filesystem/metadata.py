@@ -15,6 +15,7 @@ from mimetypes import MimeTypes
 from secrets import token_hex
 
 from twisted_s3.model import ObjectVersion, Properties
+from twisted_s3.storage.filesystem.atrest import AtRest
 from twisted_s3.storage.filesystem.disk import Descriptor, IDisk, Stat
 from twisted_s3.storage.filesystem.files import Files
 from twisted_s3.storage.filesystem.layout import RECORDS
@@ -78,12 +79,27 @@ class Metadata:
         found = load_version(raw, key, stamp)
         return found if isinstance(found, ObjectVersion) else None
 
+    def raw(self, descriptor: Descriptor, stat: Stat) -> bytes | None:
+        """The record as it is written, or what points to it; None when there is none."""
+        try:
+            return self._disk.getxattr(descriptor, _NAME)
+        except OSError as error:
+            if error.errno not in _NO_XATTR:
+                raise
+            return self._files.load(_inode_path(stat))
+
+    def raw_beside(self, side: str) -> bytes | None:
+        """A side file as it is written."""
+        return self._files.load(_side_path(side))
+
     def compute(self, descriptor: Descriptor, stat: Stat, key: str) -> tuple[ObjectVersion, bool]:
         """The metadata of a file that somebody put there, from its bytes, and whether the file held still meanwhile."""
         md5 = hashlib.md5(usedforsecurity=False)
+        at_rest = AtRest()
         size = 0
         while size < stat.size and (piece := self._disk.read(descriptor, size, min(_PIECE, stat.size - size))):
             md5.update(piece)
+            at_rest.update([piece])
             size += len(piece)
         after = self._disk.fstat(descriptor)
         version = ObjectVersion(
@@ -92,6 +108,7 @@ class Metadata:
             etag=md5.hexdigest(),
             last_modified=after.mtime_ns / 1e9,
             properties=Properties(headers={"Content-Type": self._guess_type(key)}),
+            at_rest=at_rest.value,
         )
         return version, Stamp.of(stat) == Stamp.of(after)
 

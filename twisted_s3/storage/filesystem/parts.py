@@ -59,8 +59,12 @@ class Parts:
 
     def stored(self, folder: bytes) -> Sequence[StoredPart]:
         """The committed parts of the upload in ``folder`` with their places, by number."""
-        found = [self.find(folder, number) for number in self._numbers(folder + b"/parts")]
+        found = [self.find(folder, number) for number in self.numbers(folder)]
         return [stored for stored in found if stored is not None]
+
+    def numbers(self, folder: bytes) -> Sequence[int]:
+        """The numbers of the committed parts."""
+        return self._numbers(folder + b"/parts")
 
     def find(self, folder: bytes, number: int) -> StoredPart | None:
         """One committed part; None when there is none."""
@@ -173,7 +177,8 @@ class PartTarget:
         part = Part(self._number, digest.size, digest.md5, digest.checksums, self._parts.now())
         record = self._parts.disk.create_temporary(STAGING)
         try:
-            self._parts.disk.write(record.descriptor, 0, [dump_part(StoredPart(part, self._place, self._offset))])
+            stored = StoredPart(part, self._place, self._offset, digest.at_rest)
+            self._parts.disk.write(record.descriptor, 0, [dump_part(stored)])
             self._parts.disk.fsync(record.descriptor)
             earlier = self._publish(record)
         except FileNotFoundError:

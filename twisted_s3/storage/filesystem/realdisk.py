@@ -147,6 +147,11 @@ class RealDisk:
             if wrote:
                 rest[0] = rest[0][wrote:]
 
+    def uncache(self, descriptor: Descriptor) -> None:
+        """Tell the kernel, where it has a call for it."""
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def copy_range(
         self, source: Descriptor, source_offset: int, target: Descriptor, target_offset: int, length: int
     ) -> None:

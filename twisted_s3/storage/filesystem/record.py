@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
+from zlib import crc32
 
 import attrs
 
@@ -31,6 +32,7 @@ from twisted_s3.storage.versionids import is_made_id
 #: The version of the form of the records.
 _FORM = 1
 _SIDE = re.compile("[0-9a-f]{32}")
+_CHECKSUM = b',"z":'
 
 
 @attrs.frozen
@@ -56,15 +58,34 @@ class StoredPart:
 
     :ivar place: the name of the file in the upload's folder.
     :ivar offset: where in that file.
+    :ivar at_rest: the checksum of the bytes there.
     """
 
     part: Part
     place: str
     offset: int
+    at_rest: str = ""
 
 
 def _dump(document: Mapping[str, Any]) -> bytes:
-    return json.dumps({name: value for name, value in document.items() if value}, separators=(",", ":")).encode()
+    """A document with the checksum of itself as its last field."""
+    raw = json.dumps({name: value for name, value in document.items() if value}, separators=(",", ":")).encode()
+    return b"%b%b%d}" % (raw[:-1], _CHECKSUM, crc32(raw))
+
+
+def is_whole(raw: bytes) -> bool:
+    """Whether a document is byte for byte what was written."""
+    document, _, checksum = raw.rpartition(_CHECKSUM)
+    return checksum == b"%d}" % crc32(document + b"}")
+
+
+def load_stamp(raw: bytes) -> Stamp | None:
+    """What the file of a record looked like when that was made; None when the record can not be read."""
+    try:
+        size, mtime_ns, inode = _load(raw)["s"]
+        return Stamp(int(size), int(mtime_ns), int(inode))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def _load(raw: bytes) -> Any:
@@ -81,6 +102,7 @@ def dump_version(version: ObjectVersion, stamp: Stamp) -> bytes:
             "v": _FORM,
             "s": [stamp.size, stamp.mtime_ns, stamp.inode],
             "e": version.etag,
+            "f": version.at_rest,
             "k": dict(version.checksums),
             "y": "" if version.checksum_type == FULL_OBJECT else version.checksum_type,
             "p": [_dump_part(part) for part in version.parts],
@@ -119,6 +141,7 @@ def load_version(raw: bytes, key: str, stamp: Stamp) -> ObjectVersion | str | No
             owner=document.get("o", ""),
             version_id=document["n"] if is_made_id(document.get("n")) else NULL_VERSION,
             lock=_load_lock(document),
+            at_rest=document.get("f", ""),
         )
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
@@ -213,14 +236,23 @@ def load_upload(raw: bytes, upload_id: str) -> Upload | None:
 
 def dump_part(stored: StoredPart) -> bytes:
     """The record of a committed part."""
-    return _dump({"v": _FORM, "part": _dump_part(stored.part), "place": stored.place, "offset": stored.offset})
+    return _dump(
+        {
+            "v": _FORM,
+            "part": _dump_part(stored.part),
+            "place": stored.place,
+            "offset": stored.offset,
+            "f": stored.at_rest,
+        }
+    )
 
 
 def load_part(raw: bytes) -> StoredPart | None:
     """Read the record of a part; None when it is none."""
     try:
         document = _load(raw)
-        return StoredPart(_load_part(document["part"]), document["place"], document.get("offset", 0))
+        part = _load_part(document["part"])
+        return StoredPart(part, document["place"], document.get("offset", 0), document.get("f", ""))
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
 

@@ -33,6 +33,7 @@ from twisted_s3.storage.filesystem.failures import disk_failures
 from twisted_s3.storage.filesystem.files import Files, Found
 from twisted_s3.storage.filesystem.history import BucketHistory
 from twisted_s3.storage.filesystem.intake import Intake, TemporaryTarget
+from twisted_s3.storage.filesystem.integrity import Integrity
 from twisted_s3.storage.filesystem.layout import BUCKETS, LOCKS, RECORDS, STAGING, BucketLayout
 from twisted_s3.storage.filesystem.listing import DirectorySnapshots, key_walk
 from twisted_s3.storage.filesystem.locks import Locks
@@ -41,10 +42,13 @@ from twisted_s3.storage.filesystem.metadata import Metadata
 from twisted_s3.storage.filesystem.objects import Objects
 from twisted_s3.storage.filesystem.parts import Parts
 from twisted_s3.storage.filesystem.pool import DiskPool
+from twisted_s3.storage.filesystem.quarantine import Quarantine
 from twisted_s3.storage.filesystem.reading import OpenedObject
 from twisted_s3.storage.filesystem.realdisk import RealDisk
 from twisted_s3.storage.filesystem.removal import Removal
 from twisted_s3.storage.filesystem.renaming import Renaming
+from twisted_s3.storage.filesystem.scrub import Scrub
+from twisted_s3.storage.filesystem.soundness import Soundness
 from twisted_s3.storage.filesystem.space import Reserve
 from twisted_s3.storage.filesystem.staging import StagedBody, StagedPart
 from twisted_s3.storage.filesystem.sync import DirectorySync
@@ -75,6 +79,7 @@ class FilesystemStore:
     :param is_bucket_name: tells which names can be a bucket's.
     :param wrap: what to put around the disk, to watch it or to make it fail.
     :raise OSError: when the data directory can not be opened.
+    :ivar integrity: looks after the directory as a whole, in the thread that calls it, also while the store is stopped.
     """
 
     def __init__(
@@ -112,6 +117,13 @@ class FilesystemStore:
             disk, self._files, locks, self._lookup, self._objects, self._uploads, self._parts, self._discard
         )
         self._snapshots = DirectorySnapshots(disk, reactor)
+        # A walk through everything must not push out the listings that clients page through.
+        snapshots = DirectorySnapshots(disk, reactor, limit=0)
+        soundness = Soundness(disk, metadata)
+        self.integrity = Integrity(
+            Scrub(disk, self._files, self._buckets, self._lookup, self._parts, soundness, snapshots),
+            Quarantine(disk, self._files, directories, locks, self._now),
+        )
 
     async def start(self) -> None:
         """Make the folders that are ours, and clear what crashed processes left behind."""
@@ -216,6 +228,7 @@ class FilesystemStore:
                 checksums=digest.checksums,
                 owner=owner,
                 lock=lock,
+                at_rest=digest.at_rest,
             )
             return self._objects.put(target.temporary, layout, version, condition, witness)
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import attrs
 
 from twisted_s3.model import NULL_VERSION, ObjectVersion
+from twisted_s3.storage.filesystem.atrest import AtRest
 from twisted_s3.storage.filesystem.disk import Access, IDisk
 from twisted_s3.storage.filesystem.files import Files, Found
 from twisted_s3.storage.filesystem.layout import BUCKETS, STAGING, BucketLayout
@@ -60,6 +61,12 @@ def _parse(folder: bytes, name: bytes) -> Entry | None:
     sequence = LAST - int(match[1], 16)
     version_id = NULL_VERSION if match[2] == b"null" else id_of(sequence, int(match[2], 16))
     return Entry(b"%b/%b" % (folder, name), sequence, version_id, match[3] is not None)
+
+
+def entry_at(base: bytes, path: bytes) -> Entry | None:
+    """The entry at a path below the folders of all versions; None when it is none."""
+    folder, _, name = path.rpartition(b"/")
+    return _parse(b"%b/%b" % (base, folder), name)
 
 
 class Versions:
@@ -145,7 +152,15 @@ class Versions:
         temporary = self._disk.create_temporary(STAGING)
         try:
             stat = self._disk.fstat(temporary.descriptor)
-            marker = ObjectVersion(key, 0, _EMPTY_MD5, stat.mtime_ns / 1e9, owner=owner, version_id=entry.version_id)
+            marker = ObjectVersion(
+                key,
+                0,
+                _EMPTY_MD5,
+                stat.mtime_ns / 1e9,
+                owner=owner,
+                version_id=entry.version_id,
+                at_rest=AtRest().value,
+            )
             self._metadata.write(temporary.descriptor, stat, marker)
             self._disk.fsync(temporary.descriptor)
             self._files.place(temporary, entry.path, replace=False, top=BUCKETS)

@@ -1,0 +1,20 @@
+"""What looks after the data directory as a whole. Everything here may block, and may be used beside running servers."""
+
+from __future__ import annotations
+
+import attrs
+
+from twisted_s3.storage.filesystem.quarantine import Quarantine
+from twisted_s3.storage.filesystem.scrub import Scrub
+
+
+@attrs.frozen
+class Integrity:
+    """The tools.
+
+    :ivar scrub: holds what is stored against its checksums.
+    :ivar quarantine: takes what is damaged away.
+    """
+
+    scrub: Scrub
+    quarantine: Quarantine
