@@ -65,10 +65,10 @@ class Names:
         self._set(directory, name, inode)
         return inode
 
-    def _set(self, directory: Directory, name: bytes, target: Inode | None) -> None:
-        """Change a name, as one of the changes of this step."""
+    def _set(self, directory: Directory, name: bytes, target: Inode | None, emptied: Directory | None = None) -> None:
+        """Change a name, as one of the changes of this step; ``emptied`` is the directory that this removes."""
         before = directory.entries.get(name)
-        change = Change(directory, name, target, self._steps)
+        change = Change(directory, name, target, self._steps, emptied)
         apply(change, directory.entries)
         directory.touch(self.now_ns)
         self._pending.append(change)

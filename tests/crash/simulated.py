@@ -384,7 +384,7 @@ class SimulatedDisk(Names):
             raise error(errno.ENOTEMPTY)
         self._change("rmdir")
         self._steps += 1
-        self._set(directory, name, None)
+        self._set(directory, name, None, emptied=inode)
 
     def scan(self, path: bytes) -> Sequence[tuple[bytes, Kind]]:
         """The names in a directory."""

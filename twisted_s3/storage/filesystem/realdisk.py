@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from twisted_s3.storage.filesystem.beneath import OpenBeneath, best_opener
 from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Kind, Stat, Temporary
+from twisted_s3.storage.filesystem.writeback import find_start, full_windows
 
 _FLAGS = {
     Access.READ: os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY,
@@ -37,14 +38,22 @@ class RealDisk:
 
     :param unnamed: use files without a name as temporaries, where the filesystem can.
     :param opener: how paths are opened.
+    :param syncs: whether what is written will be synced, so that it had better be on its way.
     """
 
-    def __init__(self, root: str | os.PathLike[str], unnamed: bool = True, opener: OpenBeneath | None = None) -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        unnamed: bool = True,
+        opener: OpenBeneath | None = None,
+        syncs: bool = True,
+    ) -> None:
         _make_durably(os.path.abspath(root))
         self._root = os.open(root, _DIRECTORY)
         # A file without a name gets one through /proc.
         self._unnamed = unnamed and hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
         self._open = opener or best_opener()
+        self._start_writeback = find_start() if syncs else None
 
     def shut(self) -> None:
         """Let go of the root; nothing may be called after it."""
@@ -133,6 +142,7 @@ class RealDisk:
 
     def write(self, descriptor: Descriptor, offset: int, chunks: Sequence[bytes]) -> None:
         """Write all of the chunks, one behind the other."""
+        start = offset
         rest = [memoryview(chunk) for chunk in chunks if chunk]
         while rest:
             wrote = os.pwritev(descriptor, rest[:_MAX_CHUNKS], offset)
@@ -146,6 +156,9 @@ class RealDisk:
             del rest[:done]
             if wrote:
                 rest[0] = rest[0][wrote:]
+        gathered, length = full_windows(start, offset)
+        if length and self._start_writeback is not None:
+            self._start_writeback(descriptor, gathered, length)
 
     def uncache(self, descriptor: Descriptor) -> None:
         """Tell the kernel, where it has a call for it."""

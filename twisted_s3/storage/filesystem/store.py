@@ -92,7 +92,7 @@ class FilesystemStore:
         is_bucket_name: Callable[[str], bool] = is_folder_name,
         wrap: Callable[[IDisk], IDisk] = lambda disk: disk,
     ) -> None:
-        disk = wrap(RealDisk(root) if durable else UnsyncedDisk(RealDisk(root)))
+        disk = wrap(RealDisk(root) if durable else UnsyncedDisk(RealDisk(root, syncs=False)))
         self._disk = disk
         self._reactor = reactor
         self._reserve = Reserve(disk, min_free)
