@@ -111,14 +111,26 @@ class Expect(WireTestCase):
 
     @coroutine
     async def test_no_body(self) -> None:
-        """Nothing is expected of a request without a body."""
+        """A client that waits to send nothing gets its 100, and the connection goes on: some count on it."""
         _, wire = await self.open()
-        self.assertEqual((await wire.exchange(request("PUT", body=b"", headers=EXPECT))).status, 200)
-        self.assertEqual((await wire.exchange(request(headers=EXPECT))).status, 200)
+        for _ in range(2):
+            wire.send(request("PUT", headers={**EXPECT, "Content-Length": "0"}))
+            await wire.continued()
+            response = await wire.exchange(b"")
+            self.assertEqual((response.status, response.headers.get("connection")), (200, None))
+        response = await wire.exchange(request(headers=EXPECT))
+        self.assertEqual((response.status, response.headers.get("connection")), (200, None))
         empty = request("PUT", headers={**EXPECT, "Transfer-Encoding": "chunked"})
         wire.send(empty)
         await wire.continued()
         self.assertEqual((await wire.exchange(chunked())).status, 200)
+
+    @coroutine
+    async def test_no_body_refused(self) -> None:
+        """A client that waits to send nothing is refused like any other."""
+        await self.refused(
+            request("PUT", "/nothing/key", headers={**EXPECT, "Content-Length": "0"}), 404, "NoSuchBucket"
+        )
 
     @coroutine
     async def test_old_client(self) -> None:

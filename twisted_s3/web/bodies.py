@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 from twisted.internet.defer import Deferred
@@ -157,16 +158,28 @@ class SpooledBody:
 
 @implementer(IBody)
 class NoBody:
-    """The body of a request that has none."""
+    """The body of a request that has none.
+
+    A client that waits for ``100 Continue`` even so gets it: some take any other answer for one after which the
+    connection can not be used (RFC 9110, 10.1.1, allows to leave it out).
+
+    :param send_continue: sends ``100 Continue`` to a client that waits for it; None for one that does not.
+    """
 
     length: int | None = 0
     received = 0
     complete = True
 
+    def __init__(self, send_continue: Callable[[], object] | None = None) -> None:
+        self._send_continue = send_continue
+
     async def read(self) -> bytes:
         """Nothing."""
+        if self._send_continue is not None:
+            self._send_continue()
+            self._send_continue = None
         return b""
 
     async def drain(self, limit: int) -> bool:
-        """It has ended already."""
-        return True
+        """Whether the client knows that it has ended."""
+        return self._send_continue is None

@@ -8,7 +8,7 @@ from twisted.web import http
 from zope.interface import implementer
 
 from twisted_s3.errors import S3Error
-from twisted_s3.web.bodies import RequestBody
+from twisted_s3.web.bodies import NoBody, RequestBody
 from twisted_s3.web.limits import HTTPLimits
 from twisted_s3.web.render import raw_error
 
@@ -131,10 +131,13 @@ class S3Channel(http.HTTPChannel):
         self._reading_head = False
         self.setTimeout(None)
         self.persistent = self.persistent and self.checkPersistence(request, self._version)
+        expects_continue = self._expects_continue(request)
         if self.length == 0:
             # A request without a body begins in requestReceived().
+            sends_none = request.requestHeaders.hasHeader(b"Content-Length") and expects_continue
+            request.body = NoBody(self.send_continue if sends_none else None)
             return
-        self._body = RequestBody(self, self.length, self._expects_continue(request))
+        self._body = RequestBody(self, self.length, expects_continue)
         request.begin(self._command, self._path, self._version, self._body)
 
     def _well_addressed(self, request: http.Request) -> bool:

@@ -76,7 +76,7 @@ class S3Request(server.Request):
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """The body has come whole, or there is none."""
         if not self._begun:
-            self.begin(command, path, version, NoBody())
+            self.begin(command, path, version, self.body or NoBody())
         elif isinstance(self.body, RequestBody):
             self.body.end()
 
