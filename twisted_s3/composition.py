@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.accesslog import AccessEntry, AccessLog
 from twisted_s3.interfaces import ICredentials, IObjectStore
 from twisted_s3.operations.call import Services
+from twisted_s3.periodic import Job
 from twisted_s3.protocol.access.defaults import BucketDefaults
 from twisted_s3.protocol.access.publicblock import ALL_BLOCKED, NOTHING_BLOCKED
 from twisted_s3.protocol.authentication import Authenticator
@@ -20,6 +22,9 @@ from twisted_s3.web.limits import HTTPLimits
 from twisted_s3.web.resources import Finished, RequestIds, S3Resource
 from twisted_s3.web.site import S3Site
 
+#: Seconds between two looks whether it is time to look for damage.
+SCRUB_LOOKS = 60.0
+
 
 def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Composition:
     """The parts of a server over the data directory of ``settings``."""
@@ -29,10 +34,19 @@ def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Comp
         durable=settings.durability == "strict",
         threads=settings.disk_threads,
         min_free=settings.min_free,
+        verify_reads=settings.verify_reads,
         is_bucket_name=is_bucket_name,
     )
     site = _site(settings, store, credentials, reactor)
-    return Composition(store, site, store.clean, take_lease=store.take_lease)
+    return Composition(store, site, store.clean, _jobs(settings, store, reactor), store.take_lease)
+
+
+def _jobs(settings: Settings, store: FilesystemStore, reactor: Any) -> Sequence[Job]:
+    """What is done now and then, by one of the processes over the directory."""
+    if settings.scrub == "off":
+        return ()
+    scrubber = store.scrubber(reactor, settings.scrub == "deep", settings.scrub_rate, settings.scrub_interval)
+    return (Job("scrub", SCRUB_LOOKS, scrubber.run, scrubber.hurry),)
 
 
 def _site(settings: Settings, store: IObjectStore, credentials: ICredentials, reactor: Any) -> S3Site:

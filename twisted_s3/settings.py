@@ -29,6 +29,7 @@ USER_VARIABLES = frozenset({"S3STORE_ACCESS_KEY", "S3STORE_SECRET_KEY"})
 USERS_TABLE = "users"
 
 DURABILITIES = ("strict", "none")
+SCRUBS = ("off", "light", "deep")
 OWNERSHIPS = ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter")
 LOG_FORMATS = ("text", "json")
 PRESIGNED_CHECKSUMS = ("ignore", "check")
@@ -268,6 +269,14 @@ class Settings:
     min_free: int = _setting(
         SIZE, 128 * 2**20, "bytes that stay free on the disk: with less, uploads are refused, deletions go on; 0: none"
     )
+    verify_reads: bool = _setting(
+        SWITCH, False, "check the bytes of whole downloads against their checksum; a damaged one is cut off"
+    )
+    scrub: str = _setting(
+        _one_of(SCRUBS), "off", "look for damage in the background: light by sizes and metadata, deep by every byte"
+    )
+    scrub_rate: int = _setting(_count(1024, 2**40), 8 * 2**20, "bytes that the look for damage reads in a second")
+    scrub_interval: float = _setting(TIMEOUT, 7 * 86400.0, "time from one look at everything to the next")
     upload_expiry: float = _setting(SECONDS, 7 * 86400.0, "age at which an unfinished multipart upload goes; 0: never")
 
     @property

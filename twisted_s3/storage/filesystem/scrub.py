@@ -8,7 +8,7 @@ what it has passed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import attrs
 
@@ -110,7 +110,9 @@ class Scrub:
         self._soundness = soundness
         self._snapshots = snapshots
 
-    def walk(self, deep: bool = False, start: Position = Position(), only: Sequence[str] = ()) -> Iterator[Step]:
+    def walk(
+        self, deep: bool = False, start: Position = Position(), only: Sequence[str] = ()
+    ) -> Generator[Step, None, None]:
         """Look at everything from ``start`` on, or at the buckets in ``only``.
 
         With ``deep``, files that somebody put there get a record, as if they had been read: then they have a checksum,

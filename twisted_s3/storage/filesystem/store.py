@@ -48,11 +48,13 @@ from twisted_s3.storage.filesystem.realdisk import RealDisk
 from twisted_s3.storage.filesystem.removal import Removal
 from twisted_s3.storage.filesystem.renaming import Renaming
 from twisted_s3.storage.filesystem.scrub import Scrub
+from twisted_s3.storage.filesystem.scrubber import Scrubber
 from twisted_s3.storage.filesystem.soundness import Soundness
 from twisted_s3.storage.filesystem.space import Reserve
 from twisted_s3.storage.filesystem.staging import StagedBody, StagedPart
 from twisted_s3.storage.filesystem.sync import DirectorySync
 from twisted_s3.storage.filesystem.uploads import Uploads
+from twisted_s3.storage.filesystem.verifying import VerifyingObject
 from twisted_s3.storage.filesystem.versions import Versions
 
 T = TypeVar("T")
@@ -76,6 +78,7 @@ class FilesystemStore:
     :param threads: how many threads wait for the disk.
     :param min_free: how many bytes are to stay free on the disk: with less, bodies, parts and uploads are refused with
         ``ServiceUnavailable`` before a byte of them is read, while all else goes on.
+    :param verify_reads: never give out the last bytes of a damaged object to whoever reads all of it.
     :param is_bucket_name: tells which names can be a bucket's.
     :param wrap: what to put around the disk, to watch it or to make it fail.
     :raise OSError: when the data directory can not be opened.
@@ -89,12 +92,14 @@ class FilesystemStore:
         durable: bool = True,
         threads: int = DEFAULT_THREADS,
         min_free: int = 0,
+        verify_reads: bool = False,
         is_bucket_name: Callable[[str], bool] = is_folder_name,
         wrap: Callable[[IDisk], IDisk] = lambda disk: disk,
     ) -> None:
         disk = wrap(RealDisk(root) if durable else UnsyncedDisk(RealDisk(root, syncs=False)))
         self._disk = disk
         self._reactor = reactor
+        self._verify_reads = verify_reads
         self._reserve = Reserve(disk, min_free)
         self._pool = DiskPool(reactor, threads)
         directories = DirectorySync(disk)
@@ -147,6 +152,10 @@ class FilesystemStore:
         descriptor = await self._run(self._locks.take_lease, name)
         return None if descriptor is None else partial(self._disk.close, descriptor)
 
+    def scrubber(self, clock: IReactorTime, deep: bool, rate: float, interval: float) -> Scrubber:
+        """What looks for damage in the background. See :class:`Scrubber`."""
+        return Scrubber(self.integrity.scrub, self._files, self._pool, clock, deep, rate, interval)
+
     async def abort_uploads_older_than(self, seconds: float) -> int:
         """Abort every upload that was begun more than ``seconds`` ago. Gives how many."""
         return await self._run(self._abort_older, self._now() - seconds)
@@ -194,7 +203,9 @@ class FilesystemStore:
     async def open_object(self, bucket: str, key: str, version_id: str | None = None) -> IOpenedObject:
         """Open a version. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``, ``NoSuchVersion``, ``MethodNotAllowed``."""
         found, version = await self._open(self._buckets.layout(bucket), key, version_id)
-        return OpenedObject(self._disk, self._pool, found.descriptor, version)
+        verified = self._verify_reads and version.at_rest
+        make = VerifyingObject if verified else OpenedObject
+        return make(self._disk, self._pool, found.descriptor, version)
 
     async def head_object(self, bucket: str, key: str, version_id: str | None = None) -> ObjectVersion:
         """The metadata of a version. :raise S3Error: as :meth:`open_object`."""
