@@ -1,0 +1,127 @@
+"""What a workload is, and what it is given."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from benchmarks.exchange import exchange
+from benchmarks.servers import Server, Way
+from benchmarks.streams import BLOCK, MIB
+
+#: Bytes of a small object.
+SMALL = 4096
+
+#: Prefixes that the keys are spread over.
+PREFIXES = 16
+
+
+@attrs.frozen
+class Scale:
+    """How much of everything.
+
+    :ivar seconds: how long a measurement of a rate takes.
+    :ivar rounds: how often each is repeated.
+    :ivar keys: different small objects.
+    :ivar large: bytes of a large object.
+    :ivar huge: bytes of a huge object.
+    :ivar listed: keys of the flat bucket.
+    :ivar sizes: sizes of buckets for the curve.
+    """
+
+    seconds: float = 2.0
+    rounds: int = 3
+    keys: int = 4000
+    large: int = 64 * MIB
+    huge: int = 1024 * MIB
+    listed: int = 100_000
+    sizes: Sequence[int] = (1_000, 10_000, 100_000)
+
+
+STANDARD = Scale()
+LONG = attrs.evolve(STANDARD, rounds=5, listed=1_000_000, sizes=(1_000, 10_000, 100_000, 1_000_000))
+SMOKE = Scale(seconds=0.15, rounds=1, keys=50, large=2 * MIB, huge=20 * MIB, listed=2_500, sizes=(200, 2_500))
+
+
+@attrs.define
+class Place:
+    """Where a workload runs.
+
+    :ivar folder: for files of its own.
+    :ivar counter: goes up, so that no two measurements write the same keys.
+    """
+
+    scale: Scale
+    folder: Path
+    counter: int = 0
+
+    def fresh(self) -> int:
+        """A number that was not given before."""
+        self.counter += 1
+        return self.counter
+
+
+@attrs.frozen
+class Metric:
+    """A figure that a workload gives.
+
+    :ivar unit: of the figure.
+    :ivar more_is_better: else less is.
+    """
+
+    name: str
+    unit: str
+    more_is_better: bool = True
+
+
+RATE = (Metric("rate", "/s"),)
+#: One worker on the server's core, plain HTTP.
+ONE_CORE = Way()
+STREAM = (Metric("throughput", "MB/s"),)
+
+Figures = Mapping[str, float]
+
+
+@attrs.frozen
+class Workload:
+    """Something to measure.
+
+    :ivar measure: one round.
+    :ivar prepare: once for each server, before the rounds. :raise Unable: when the server can not do it.
+    :ivar writes: both durability modes of ours take part, else only the strict.
+    :ivar needs: what the server must not name in ``cannot``.
+    :ivar once: one round, whatever was asked for.
+    """
+
+    name: str
+    title: str
+    metrics: Sequence[Metric]
+    measure: Callable[[Place, Server], Figures]
+    prepare: Callable[[Place, Server], None] = lambda place, server: None
+    writes: bool = False
+    needs: Sequence[str] = ()
+    way: Way = ONE_CORE
+    tls: bool = False
+    once: bool = False
+
+
+def small_paths(bucket: str, count: int, name: str = "k") -> Sequence[str]:
+    """The paths of so many objects, over some prefixes, in an order of no system that is the same each time."""
+    paths = [f"/{bucket}/p{number % PREFIXES:02}/{name}{number:07}" for number in range(count)]
+    random.Random(count).shuffle(paths)
+    return paths
+
+
+def head(server: Server, method: str, path: str, size: int | None = None) -> bytes:
+    """The bytes of a request, up to its body."""
+    length = "" if size is None else f"Content-Length: {size}\r\n"
+    return f"{method} {server.target(method, path)} HTTP/1.1\r\nHost: {server.authority}\r\n{length}\r\n".encode()
+
+
+def put_all(server: Server, paths: Sequence[str], size: int) -> None:
+    """Store an object under each path."""
+    body = bytes(BLOCK[:size])
+    exchange(server.authority, (head(server, "PUT", path, size) + body for path in paths))
