@@ -44,7 +44,7 @@ class SmokeTests(SynchronousTestCase):
         self.assertTrue(results["figures"])
         for workload, excuses in results["excuses"].items():
             for server, reason in excuses.items():
-                self.assertIn(reason, SERVERS[server].cannot.values(), f"{workload} with {server}")
+                self.assertIn(reason, SERVERS[server].cannot.values(), f"{workload} with {server}: {reason}")
         for workload, figures in results["figures"].items():
             wanted = {metric.name for metric in WORKLOADS[workload].metrics}
             for server, values in figures.items():
