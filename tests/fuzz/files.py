@@ -1,0 +1,60 @@
+"""What is read from files: settings, users, the records of the store. Errors are those that people are shown."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+from twisted_s3.credentials import UserSources
+from twisted_s3.settings import SettingsError, load
+from twisted_s3.storage.filesystem import record
+
+_STAMP = record.Stamp(3, 1_400_000_000_000_000_000, 7)
+
+
+def _file(data: bytes, name: str) -> Path:
+    """A file in memory that can be opened by its path."""
+    descriptor = os.memfd_create(name)
+    os.write(descriptor, data)
+    return Path(f"/proc/self/fd/{descriptor}")
+
+
+def _close(path: Path) -> None:
+    os.close(int(path.name))
+
+
+def settings(data: bytes) -> None:
+    """The TOML file: the server's settings and the users in it."""
+    path = _file(data, "toml")
+    try:
+        for read in (
+            partial(load, {"config": str(path)}, {}, lambda endpoint: None),
+            UserSources(path, None, Path("/nonexistent"), {}).configured,
+        ):
+            try:
+                read()
+            except SettingsError as error:
+                assert "\n" not in str(error).strip(), error
+    finally:
+        _close(path)
+
+
+def credentials(data: bytes) -> None:
+    """The JSON file with users."""
+    path = _file(data, "json")
+    try:
+        UserSources(None, path, Path("/nonexistent"), {}).configured()
+    except SettingsError:
+        pass
+    finally:
+        _close(path)
+
+
+def records(data: bytes) -> None:
+    """What the store finds in extended attributes and in its own files: anything may be there."""
+    record.load_version(data, "key", _STAMP)
+    record.load_pointer(data, _STAMP.inode)
+    record.load_bucket(data, "bucket")
+    record.load_upload(data, "upload")
+    record.load_part(data)

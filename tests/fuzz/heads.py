@@ -1,0 +1,174 @@
+"""What is read from the head of a request: each takes one as text, and raises nothing but :class:`S3Error`."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+from tests.protocol import signing
+from twisted_s3.errors import S3Error
+from twisted_s3.model import ByteRange, ObjectVersion, Properties
+from twisted_s3.operations.dispatch import find_operation
+from twisted_s3.operations.table import BUCKET, OBJECT, SERVICE
+from twisted_s3.protocol import conditions, dates, listing, multipart, ranges, tagging
+from twisted_s3.protocol.access import acl
+from twisted_s3.protocol.attributes import wanted_attributes
+from twisted_s3.protocol.authentication import Authenticator
+from twisted_s3.protocol.copysource import parse_copy_source, parse_rename_source
+from twisted_s3.protocol.head import RequestHead
+from twisted_s3.protocol.names import bucket_of_host, check_bucket_name, check_key, decode_key
+from twisted_s3.protocol.payload import payload_for
+from twisted_s3.protocol.properties import headers_of, properties_of
+from twisted_s3.protocol.versionlisting import check_version_marker
+from twisted_s3.storage.versionids import check_version_id
+
+NOW = 1_400_000_000.0
+SIZE = 1000
+VERSION = ObjectVersion("key", SIZE, "0" * 32, NOW, Properties())
+_AUTHENTICATOR = Authenticator(signing.REGION)
+
+
+_TOKEN = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+def head_of(data: bytes) -> RequestHead:
+    """A head out of lines: method and target, then headers. ``twisted.web`` lets none in whose name is no token."""
+    first, *lines = data.split(b"\n")
+    method, _, target = first.partition(b" ")
+    path, _, query = target.partition(b"?")
+    headers: dict[str, list[str]] = {}
+    for line in lines:
+        name, _, value = line.partition(b":")
+        if _TOKEN.fullmatch(name) is None:
+            continue
+        headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip(" \t"))
+    return RequestHead(method.decode("latin-1"), path, query, headers)
+
+
+def text_of(data: bytes) -> str:
+    """Text as it comes out of a header."""
+    return data.decode("latin-1")
+
+
+def decoded(data: bytes) -> str:
+    """Text as it comes out of a query or a path."""
+    return data.decode("utf-8", "replace")
+
+
+def attempt(*steps: partial[object]) -> None:
+    """Take steps that do not depend on each other; a refusal ends only the one."""
+    for step in steps:
+        try:
+            step()
+        except S3Error:
+            continue
+
+
+def request_target(data: bytes) -> None:
+    """Path and query: bucket, key, operation."""
+    head = head_of(data)
+    attempt(
+        partial(decode_key, head.path),
+        partial(check_bucket_name, text_of(head.path)),
+        partial(bucket_of_host, text_of(head.path), ("s3.example.com", "s3.example.com:9000")),
+        *(partial(find_operation, level, head) for level in (SERVICE, BUCKET, OBJECT)),
+    )
+
+
+def signature(data: bytes) -> None:
+    """Credentials of both versions, in header and query."""
+    head = head_of(data)
+    attempt(
+        partial(_verified, head),
+        partial(payload_for, head, None),
+    )
+
+
+def _verified(head: RequestHead) -> None:
+    claim = _AUTHENTICATOR.claim(head)
+    if claim is not None:
+        user = signing.USER
+        verified = _AUTHENTICATOR.verify(claim, head, user, NOW, "bucket")
+        payload_for(head, verified)
+
+
+def byte_range(data: bytes) -> None:
+    """``Range`` and ``x-amz-copy-source-range``."""
+    text = text_of(data)
+    for parse in (ranges.parse_range, ranges.parse_copy_source_range):
+        try:
+            found = parse(text, SIZE)
+        except S3Error:
+            continue
+        assert found is None or (isinstance(found, ByteRange) and 0 <= found.start < found.stop <= SIZE), found
+
+
+def conditional(data: bytes) -> None:
+    """``If-*`` headers of reads, writes, deletions, copies and renamings."""
+    head = head_of(data)
+
+    def held(condition: object) -> None:
+        assert callable(condition)
+        attempt(partial(condition, None), partial(condition, VERSION))
+
+    attempt(
+        partial(conditions.check_read, head, VERSION, NOW),
+        partial(conditions.check_copy_source, head, VERSION, NOW),
+        partial(conditions.range_applies, head, VERSION),
+        partial(lambda: held(conditions.write_condition(head))),
+        partial(lambda: held(conditions.delete_condition(head))),
+        partial(lambda: [held(one) for one in conditions.rename_conditions(head, NOW)]),
+    )
+
+
+def date(data: bytes) -> None:
+    """Dates in headers, and in the compact form of signatures."""
+    text = text_of(data)
+    for parse in (dates.parse_http_date, dates.parse_iso8601_basic):
+        seconds = parse(text)
+        if seconds is not None:
+            dates.format_http_date(seconds)
+            dates.format_iso8601(seconds)
+
+
+def copy_source(data: bytes) -> None:
+    """``x-amz-copy-source`` and ``x-amz-rename-source``."""
+    text = text_of(data)
+    attempt(partial(parse_copy_source, text), partial(parse_rename_source, text, "bucket"))
+
+
+def object_headers(data: bytes) -> None:
+    """Metadata, tags, ACLs, checksums: what a write says of its object."""
+    head = head_of(data)
+
+    def shown() -> None:
+        for name, value in headers_of(properties_of(head)):
+            name.encode("ascii")
+            value.encode("latin-1")
+
+    def resolve(kind: str, text: str) -> str:
+        return text or "x"
+
+    attempt(
+        partial(shown),
+        partial(tagging.tags_of, head),
+        partial(acl.grants_of, head, "owner", "owner", resolve),
+        partial(multipart.declared_checksum, head),
+        partial(wanted_attributes, head),
+        partial(payload_for, head, None),
+    )
+
+
+def query_values(data: bytes) -> None:
+    """Parameters of listings, part numbers, version ids."""
+    text = decoded(data)
+    attempt(
+        partial(listing.decode_token, text),
+        partial(listing.page_size, "max-keys", text),
+        partial(listing.wants_url_encoding, text),
+        partial(listing.successor, text),
+        partial(check_version_marker, text, text),
+        partial(check_version_id, text),
+        partial(multipart.part_number, text),
+        partial(check_key, text),
+    )
