@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from twisted_s3.credentials import UserSources
+from twisted_s3.model import ObjectVersion, Upload
+from twisted_s3.protocol.properties import headers_of
 from twisted_s3.settings import SettingsError, load
 from twisted_s3.storage.filesystem import record
 
@@ -53,8 +55,11 @@ def credentials(data: bytes) -> None:
 
 def records(data: bytes) -> None:
     """What the store finds in extended attributes and in its own files: anything may be there."""
-    record.load_version(data, "key", _STAMP)
+    version, upload = record.load_version(data, "key", _STAMP), record.load_upload(data, "upload")
+    for found in (version, upload):
+        if isinstance(found, ObjectVersion | Upload):
+            for _, value in headers_of(found.properties):
+                value.encode("latin-1")
     record.load_pointer(data, _STAMP.inode)
     record.load_bucket(data, "bucket")
-    record.load_upload(data, "upload")
     record.load_part(data)

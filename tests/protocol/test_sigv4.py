@@ -1,14 +1,29 @@
 from __future__ import annotations
 
 import time
+from hashlib import sha256
 from urllib.parse import quote
 
 import attrs
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.protocol.signing import REGION, USER, check, make_head, refusal, signed, with_headers
+from tests.protocol.signing import (
+    ENDPOINT,
+    REGION,
+    USER,
+    check,
+    head_of,
+    make_head,
+    receive,
+    refusal,
+    signed,
+    with_headers,
+)
 from twisted_s3.errors import S3Error
 from twisted_s3.model import User
 from twisted_s3.protocol.head import RequestHead
@@ -323,6 +338,18 @@ class RefusalTests(SynchronousTestCase):
     def test_unsigned_content_hash(self) -> None:
         error = refusal(with_headers(signed(how="v4 query"), x_amz_content_sha256=EMPTY))
         self.assertEqual(error.elements["HeadersNotSigned"], "x-amz-content-sha256")
+
+    def test_content_hash_in_the_query(self) -> None:
+        """A presigned URL that names the hash of its body holds the body to it, in whatever case it is named."""
+        hashed = sha256(b"body").hexdigest()
+        for name in ("X-Amz-Content-Sha256", "x-amz-content-sha256", "X-AMZ-CONTENT-SHA256"):
+            request = AWSRequest("PUT", f"{ENDPOINT}/bucket/key?{name}={hashed}")
+            signer = S3SigV4QueryAuth(Credentials(USER.access_key, USER.secret_key), "s3", REGION)
+            signer.payload = lambda request: hashed
+            signer.add_auth(request)
+            head = head_of(request)
+            self.assertEqual(receive(head, b"body")[0], b"body")
+            self.assertEqual(refusal(head, b"evil").code, "XAmzContentSHA256Mismatch", name)
 
     def test_host_not_signed(self) -> None:
         head = signed()

@@ -368,6 +368,20 @@ class Interrupted(FlowTestCase):
         self.assertEqual((response.headers[name], response.body), ("b X-Evil: c d e", b"xxxxx"))
 
     @coroutine
+    async def test_names_that_are_none(self) -> None:
+        """What an old record holds as metadata and no header can be called is left out; the rest is served."""
+        server, wire = await self.open()
+        evil = ("a: b\r\nX-Evil", "a b", "", "\u00e9", "\u2603", "a\n", "good")
+        staged = await server.store.stage("bucket", Payload())
+        properties = Properties(user=dict.fromkeys(evil, "c"))
+        await staged.commit("key", properties, owner=ADMIN.canonical_id)
+        response = await wire.exchange(request())
+        self.assertEqual(response.status, 200)
+        shown = {name for name in response.headers if name.startswith("x-amz-meta-")}
+        self.assertEqual(shown, {"x-amz-meta-", "x-amz-meta-good"})
+        self.assertNotIn("x-evil", response.headers)
+
+    @coroutine
     async def test_log_that_fails(self) -> None:
         """What the keeper of the log raises harms no request."""
         server, wire = await self.open()

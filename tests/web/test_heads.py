@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import socket
+
+from twisted.internet.task import Clock
 
 from tests.protocol import signing
 from tests.serving import coroutine
@@ -370,6 +373,28 @@ class Crowd(WireTestCase):
             await self.turn(0)
         again = await self.connect(server)
         self.assert_error(await again.exchange(request()), 404, "NoSuchKey")
+
+    @coroutine
+    async def test_refused_that_stay(self) -> None:
+        """Those that are told so and do not leave are bounded, too: in number, and in time."""
+        limits = HTTPLimits(connections=1, refusals=2)
+        server = await self.serve(limits=limits)
+        clock = server.site.reactor = Clock()
+        first = await self.connect(server)
+        await self.when(lambda: server.site._channels)
+        for number in (2, 3):
+            # A client that neither reads what it is told nor leaves.
+            staying = socket.create_connection(("127.0.0.1", server.port))
+            self.addCleanup(staying.close)
+            await self.when(lambda number=number: len(server.site._channels) == number)
+        for _ in range(5):
+            away = await self.connect(server)
+            await away.until(lambda away=away: away.lost)
+            self.assertEqual(away.received, b"")
+            self.assertEqual(len(server.site._channels), 3)
+        self.assert_error(await first.exchange(request()), 404, "NoSuchKey")
+        clock.advance(limits.close_timeout)
+        await self.when(lambda: len(server.site._channels) == 1)
 
 
 class CrowdOverTLS(Crowd):

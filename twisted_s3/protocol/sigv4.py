@@ -391,7 +391,8 @@ class SignatureV4:
             )
         if _SIGNED_HEADERS.fullmatch(signed_headers) is None:
             raise _bad_query("X-Amz-SignedHeaders must name the signed headers")
-        payload = parameters.get("X-Amz-Content-Sha256") or head.header("x-amz-content-sha256") or UNSIGNED_PAYLOAD
+        said = (value for name, value in head.pairs if value and name.lower() == "x-amz-content-sha256")
+        payload = next(said, "") or head.header("x-amz-content-sha256") or UNSIGNED_PAYLOAD
         return Claim(
             access_key, date, signed_headers, signature, timestamp, seconds, payload, _lifetime_seconds(lifetime)
         )

@@ -44,6 +44,7 @@ class S3Channel(http.HTTPChannel):
         super().connectionMade()
         if self.refused:
             self._refuse(S3Error("SlowDown"))
+            self.setTimeout(self.limits.close_timeout)
 
     def connectionLost(self, reason: Failure) -> None:
         """Tell the body's reader, then the requests, that the client has gone."""

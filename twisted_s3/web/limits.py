@@ -16,6 +16,7 @@ class HTTPLimits:
     :ivar close_timeout: for a client to read the last answer and close, while it may go on sending.
     :ivar drain_bytes: how much of an unwanted body is read and dropped to keep the connection.
     :ivar connections: open at once; beyond it 503 SlowDown.
+    :ivar refusals: connections at once that are being told so; beyond it they are closed unheard.
     """
 
     header_bytes: int = 16384
@@ -25,3 +26,4 @@ class HTTPLimits:
     close_timeout: float = 30.0
     drain_bytes: int = 1 << 20
     connections: int = 10_000
+    refusals: int = 250

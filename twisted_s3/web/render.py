@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 _log = Logger()
 
 SERVER = "twisted-s3"
+
+#: What names of headers are made of: RFC 9110, 5.6.2.
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def error_answer(error: S3Error, resource: str, request_id: str, host_id: str) -> Answer:
@@ -53,12 +57,16 @@ def raw_error(error: S3Error, request_id: str, host_id: str) -> bytes:
 class AnswerHeaders(Headers):
     """Response headers that go out as they are written: clients show the names of ``x-amz-meta-*`` to people.
 
-    What `twisted.web` itself sets comes on top.
+    What `twisted.web` itself sets comes on top. A name that can be none, as an old record may hold it, is left out.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         super().__init__()
-        self._pairs = [(name.encode("ascii"), _without_line_ends(value.encode("latin-1"))) for name, value in pairs]
+        self._pairs = [
+            (name.encode("ascii"), _without_line_ends(value.encode("latin-1")))
+            for name, value in pairs
+            if _TOKEN.fullmatch(name)
+        ]
         self._names = {name.lower() for name, _ in self._pairs}
 
     def getRawHeaders(self, name: Any, default: Any = None) -> Any:
@@ -76,7 +84,7 @@ class AnswerHeaders(Headers):
 
 
 def _without_line_ends(value: bytes) -> bytes:
-    return b" ".join(value.splitlines())
+    return b" ".join(value.replace(b"\0", b" ").splitlines())
 
 
 async def render(request: Request, answer: Answer, request_id: str, host_id: str) -> str:

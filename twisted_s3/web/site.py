@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Protocol
 from twisted.web import server
 from twisted.web.resource import IResource
 
@@ -13,6 +14,16 @@ from twisted_s3.web.channel import S3Channel
 from twisted_s3.web.limits import HTTPLimits
 from twisted_s3.web.request import S3Request
 from twisted_s3.web.resources import RequestIds
+
+
+class TurnedAway(Protocol):
+    """A connection for which nothing is kept: it ends at once."""
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        """End it."""
+        self.transport.abortConnection()
 
 
 class S3Site(server.Site):
@@ -35,10 +46,16 @@ class S3Site(server.Site):
         self._drained: list[Deferred[None]] = []
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        """A channel within the limits; one that only refuses when there are too many or the site is closing."""
+        """A channel within the limits; one that only refuses when there are too many or the site is closing.
+
+        Those are counted, too: where even they are too many, the connection just ends.
+        """
+        excess = len(self._channels) - self.limits.connections
+        if excess >= self.limits.refusals:
+            return TurnedAway()
         channel = super().buildProtocol(addr)
         channel.limits = self.limits
-        channel.refused = self._draining or len(self._channels) >= self.limits.connections
+        channel.refused = self._draining or excess >= 0
         self._channels.add(channel)
         return channel
 

@@ -89,7 +89,10 @@ def load_stamp(raw: bytes) -> Stamp | None:
 
 
 def _load(raw: bytes) -> Any:
-    document = json.loads(raw)
+    try:
+        document = json.loads(raw)
+    except RecursionError:
+        raise ValueError("too deep") from None
     if document["v"] != _FORM:
         raise ValueError("a record of another form")
     return document
@@ -269,12 +272,22 @@ def _dump_properties(properties: Properties) -> Mapping[str, Any]:
 
 def _load_properties(document: Mapping[str, Any]) -> Properties:
     return Properties(
-        headers=document.get("h", {}),
-        user=document.get("u", {}),
-        tags=document.get("t", {}),
+        headers=_texts(document.get("h", {})),
+        user=_texts(document.get("u", {})),
+        tags=_texts(document.get("t", {})),
         storage_class=document.get("c", "STANDARD"),
         acl=tuple(Grant(*one) for one in document["a"]["g"]) if "a" in document else None,
     )
+
+
+def _texts(found: Mapping[str, Any]) -> Mapping[str, str]:
+    """Names and values that are text which can be sent. :raise ValueError: where one is not."""
+    for name, value in found.items():
+        if not isinstance(value, str):
+            raise ValueError("not text")
+        name.encode()
+        value.encode()
+    return found
 
 
 def _dump_lock(lock: ObjectLock) -> list[Any]:
