@@ -118,6 +118,7 @@ class ServingTestCase(TestCase):
             changes.get("object_limits", self.object_limits),
             defaults,
             keepalive=changes.get("keepalive", 5.0),
+            threads=reactor,
         )
         sigv2, strict = changes.get("allow_sigv2", self.allow_sigv2), changes.get("presigned_checksums", False)
         gate = Gate(services, Authenticator(services.region, sigv2, strict))

@@ -8,13 +8,13 @@ Every user is an account of its own, and a policy in the settings is the operato
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import attrs
 from zope.interface import implementer
 
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import IAuthorizer
+from twisted_s3.interfaces import IAuthorizer, IForesight
 from twisted_s3.model import Bucket, ObjectVersion, User
 from twisted_s3.protocol.access import acl
 from twisted_s3.protocol.access.defaults import BucketDefaults
@@ -82,7 +82,7 @@ class _Words:
     user: Decision
 
 
-@implementer(IAuthorizer)
+@implementer(IAuthorizer, IForesight)
 class PolicyAuthorizer:
     """Decides by all that AWS decides by.
 
@@ -104,6 +104,18 @@ class PolicyAuthorizer:
         """Return when the request may go on. :raise S3Error: ``AccessDenied``."""
         if not await self._allows(request):
             raise S3Error("AccessDenied")
+
+    def might_allow(self, user: User | None, bucket: Bucket, actions: Collection[str]) -> bool:
+        """Whether one of ``actions`` on some object could be allowed: all signed requests are given a hearing."""
+        if user is not None:
+            return True
+        text = bucket.configuration("policy")
+        if text is not None and _speaks_for(self._policies.get(text, bucket.name), ANONYMOUS, actions):
+            return True
+        if self._defaults.ownership_of(bucket) == ENFORCED:
+            return False
+        # What the owner of an object lets others do with it, its ACL says.
+        return bucket.configuration(acl.ACL) is not None or not _KEY_ACTIONS.issuperset(actions)
 
     async def _allows(self, request: AccessRequest) -> bool:
         user, bucket = request.user, request.bucket
@@ -195,6 +207,19 @@ class PolicyAuthorizer:
         if document is None or permission is None:
             return False
         return _granted(acl.load_grants(document), user, permission, block)
+
+
+def _speaks_for(policy: Policy, principal: Principal, actions: Collection[str]) -> bool:
+    """Whether a policy allows a principal one of ``actions`` somewhere, under some condition."""
+    return any(
+        statement.effect is Decision.ALLOW
+        and any(statement.actions.includes(action.lower()) != ("Action" in statement.inverse) for action in actions)
+        and (
+            statement.principals is None
+            or statement.principals.includes(principal) != ("Principal" in statement.inverse)
+        )
+        for statement in policy.statements
+    )
 
 
 def principal_of(user: User | None) -> Principal:

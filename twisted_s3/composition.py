@@ -54,7 +54,7 @@ def _site(settings: Settings, store: IObjectStore, credentials: ICredentials, re
         settings.default_object_ownership, ALL_BLOCKED if settings.default_public_access_block else NOTHING_BLOCKED
     )
     authorizer = PolicyAuthorizer(defaults, settings.region)
-    services = Services(store, credentials, authorizer, reactor, settings.region, defaults=defaults)
+    services = Services(store, credentials, authorizer, reactor, settings.region, defaults=defaults, threads=reactor)
     strict = settings.presigned_checksums == "check"
     gate = Gate(services, Authenticator(settings.region, settings.allow_sigv2, strict))
     access_log = AccessLog(settings.access_log)

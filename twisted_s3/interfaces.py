@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from zope.interface import Attribute, Interface
@@ -341,6 +341,16 @@ class IAuthorizer(Interface):
         """Fire when the request may go on.
 
         :raise S3Error: ``AccessDenied``.
+        """
+
+
+class IForesight(Interface):
+    """An authoriser that also knows who will be allowed nothing, before it is known what they want."""
+
+    def might_allow(user: User | None, bucket: Bucket, actions: Collection[str]) -> bool:
+        """Whether one of ``actions`` on some object in a bucket could be allowed. In doubt it could.
+
+        :param user: None: anonymous.
         """
 
 

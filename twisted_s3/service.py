@@ -86,6 +86,7 @@ class S3Service(SiteService):
             ObjectLimits() if object_limits is None else object_limits,
             defaults,
             announcer=None if events is None else Announcer(events, clock, region),
+            threads=reactor,
         )
         gate = Gate(services, Authenticator(region, allow_sigv2))
         ids = RequestIds()

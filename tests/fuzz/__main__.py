@@ -26,7 +26,7 @@ def fuzz(name: str, runs: int, seed: int, folder: Path) -> None:
     for number, data in enumerate(target.seeds):
         (corpus / str(number)).write_bytes(data)
     prefix = f"-artifact_prefix={folder}/found-"
-    options = [f"-runs={runs}", f"-seed={seed}", "-max_len=4096", "-timeout=5", "-rss_limit_mb=1024", prefix]
+    options = [f"-runs={runs}", f"-seed={seed}", "-max_len=1024", "-timeout=5", "-rss_limit_mb=1024", prefix]
     atheris.Setup([sys.argv[0], *options, "-print_final_stats=1", str(corpus)], target)
     atheris.Fuzz()
 

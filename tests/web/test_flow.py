@@ -404,8 +404,8 @@ class Snowman:
     """A gate behind which there is an answer that HTTP can not carry."""
 
     services: Services
-    name: str = "x-amz-meta-\u2603"
-    value: str = ""
+    name: str = "x-amz-meta-a"
+    value: str = "\u2603"
 
     async def answer(self, *request: object) -> Answer:
         """The answer."""

@@ -8,7 +8,7 @@ import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket, Grant, ObjectVersion, Properties
-from twisted_s3.operations.call import Answer, Call, document
+from twisted_s3.operations.call import MEDIUM_DOCUMENT, Answer, Call, document
 from twisted_s3.protocol.access import acl, ownership
 from twisted_s3.protocol.access.acl import Grants
 from twisted_s3.protocol.head import RequestHead
@@ -72,7 +72,7 @@ async def get_bucket_acl(call: Call) -> Answer:
 
 async def put_bucket_acl(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketAcl.html"""
-    owner, body = call.bucket_owner, await call.document()
+    owner, body = call.bucket_owner, await call.document(MEDIUM_DOCUMENT)
 
     def change(bucket: Bucket) -> Bucket:
         grants = _requested(call, bucket, body, owner)
@@ -95,7 +95,7 @@ async def get_object_acl(call: Call) -> Answer:
 async def put_object_acl(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAcl.html"""
     assert call.bucket is not None
-    bucket, body = call.bucket, await call.document()
+    bucket, body = call.bucket, await call.document(MEDIUM_DOCUMENT)
 
     def change(version: ObjectVersion) -> ObjectVersion:
         grants = _requested(call, bucket, body, version.owner or call.bucket_owner)

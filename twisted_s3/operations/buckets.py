@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from twisted_s3.errors import S3Error
 from twisted_s3.operations.acl import bucket_acl
-from twisted_s3.operations.call import Answer, Call, document
+from twisted_s3.operations.call import SHORT_DOCUMENT, Answer, Call, document
 from twisted_s3.operations.headers import refuse_unbuilt
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.access.acl import has_acl_headers
@@ -47,7 +47,7 @@ async def create_bucket(call: Call) -> Answer:
     check_bucket_name(name)
     refuse_unbuilt(call.head)
     configurations = await _configurations(call)
-    _check_location(parse_create_bucket(await call.document()), region)
+    _check_location(await call.parsed(parse_create_bucket, SHORT_DOCUMENT), region)
     try:
         await call.store.create_bucket(name, call.owner, region, configurations=configurations)
     except S3Error as error:

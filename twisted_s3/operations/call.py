@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import attrs
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorThreads, IReactorTime
+from twisted.internet.threads import deferToThreadPool
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IAuthorizer, IBody, ICredentials, IObjectStore, IOpenedObject, IStaged
@@ -23,9 +24,17 @@ from twisted_s3.protocol.payload import Payload, payload_for
 from twisted_s3.protocol.policy.actions import versioned
 from twisted_s3.protocol.xmldocs import Owner
 
-#: The largest XML document that a request may carry, in bytes: 10,000 parts, or 1,000 keys of 1,024 escaped bytes.
-DOCUMENT_LIMIT = 8 * 1024 * 1024
+#: The largest document that a request may carry, in bytes, where its operation says nothing else.
+DOCUMENT_LIMIT = 1024 * 1024
 
+#: The largest that only holds a few short values, and the largest with up to a hundred of them, in bytes.
+SHORT_DOCUMENT = 64 * 1024
+MEDIUM_DOCUMENT = 256 * 1024
+
+#: Larger documents are read in a thread, in bytes. This one takes a few milliseconds.
+_INLINE_DOCUMENT = 16 * 1024
+
+T = TypeVar("T")
 S = TypeVar("S", bound=IStaged)
 
 Headers = Iterable[tuple[str, str]]
@@ -50,6 +59,7 @@ class Services:
     """What every operation of one server shares.
 
     :ivar keepalive: seconds after which a long operation begins its answer, and then between its signs of life.
+    :ivar threads: whose threads read large documents; None: they are read where they come.
     """
 
     store: IObjectStore
@@ -61,6 +71,7 @@ class Services:
     defaults: BucketDefaults = attrs.field(factory=BucketDefaults)
     announcer: Announcer | None = None
     keepalive: float = 5.0
+    threads: IReactorThreads | None = None
 
 
 @attrs.frozen
@@ -268,6 +279,17 @@ class Call:
                 raise S3Error("MaxMessageLengthExceeded", elements={"MaxMessageLengthBytes": str(limit)})
         payload.finish()
         return b"".join(pieces)
+
+    async def parsed(self, parse: Callable[[bytes], T], limit: int = DOCUMENT_LIMIT) -> T:
+        """What ``parse`` makes of the whole body, in a thread where that takes long.
+
+        :raise S3Error: as `document`, and what ``parse`` raises.
+        """
+        body = await self.document(limit)
+        threads = self.services.threads
+        if threads is None or len(body) <= _INLINE_DOCUMENT:
+            return parse(body)
+        return await deferToThreadPool(threads, threads.getThreadPool(), parse, body)
 
 
 def _too_large(size: int, limit: int) -> S3Error:

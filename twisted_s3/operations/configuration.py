@@ -12,7 +12,7 @@ import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket
-from twisted_s3.operations.call import Answer, Call, Services, document
+from twisted_s3.operations.call import DOCUMENT_LIMIT, MEDIUM_DOCUMENT, SHORT_DOCUMENT, Answer, Call, Services, document
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.access import defaults, ownership, publicblock
 from twisted_s3.protocol.access.acl import ACL, GROUPS, Grants, load_grants
@@ -73,6 +73,7 @@ class Configuration:
     :ivar removable: whether a bucket whose document was removed has none, rather than the default again.
     :ivar put_status: the HTTP status for a document that was stored.
     :ivar option: a header that goes with it.
+    :ivar limit: how long a document may be, in bytes as it comes.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Configuration:
     media_type: str = "application/xml"
     put_status: int = 200
     option: Option | None = None
+    limit: int = DOCUMENT_LIMIT
 
     def of(self, bucket: Bucket, services: Services) -> bytes | None:
         """The document that a bucket has, None for none."""
@@ -97,7 +99,7 @@ class Configuration:
 
     async def put(self, call: Call) -> Answer:
         """Store the document that comes as the body. :raise S3Error: ``MissingRequestBodyError``, or from `accept`."""
-        body = await call.document()
+        body = await call.document(self.limit)
         if not body.strip():
             raise S3Error("MissingRequestBodyError")
 
@@ -162,7 +164,14 @@ def _accept_lifecycle(body: bytes, bucket: Bucket, services: Services) -> bytes:
 
 
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
-POLICY = Configuration("policy", _accept_policy, "NoSuchBucketPolicy", media_type="application/json", put_status=204)
+POLICY = Configuration(
+    "policy",
+    _accept_policy,
+    "NoSuchBucketPolicy",
+    media_type="application/json",
+    put_status=204,
+    limit=MEDIUM_DOCUMENT,
+)
 
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketOwnershipControls.html
 OWNERSHIP = Configuration(
@@ -170,6 +179,7 @@ OWNERSHIP = Configuration(
     _accept_ownership,
     "OwnershipControlsNotFoundError",
     lambda services: services.defaults.documents()[defaults.OWNERSHIP],
+    limit=SHORT_DOCUMENT,
 )
 
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutPublicAccessBlock.html
@@ -178,10 +188,11 @@ PUBLIC_ACCESS_BLOCK = Configuration(
     _accept_block,
     "NoSuchPublicAccessBlockConfiguration",
     lambda services: services.defaults.documents()[defaults.BLOCK],
+    limit=SHORT_DOCUMENT,
 )
 
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html
-TAGGING = Configuration("tagging", _accept_tags, "NoSuchTagSet", put_status=204)
+TAGGING = Configuration("tagging", _accept_tags, "NoSuchTagSet", put_status=204, limit=MEDIUM_DOCUMENT)
 
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html
 LIFECYCLE = Configuration(

@@ -36,6 +36,9 @@ from twisted_s3.protocol.multipart import (
 from twisted_s3.protocol.properties import properties_of
 from twisted_s3.protocol.requestdocs import parse_complete_multipart_upload
 
+#: The largest list of parts, in bytes: 10,000 with the longest checksum, indented.
+_DOCUMENT_LIMIT = 3 * 1024 * 1024
+
 
 async def create_multipart_upload(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html"""
@@ -109,7 +112,7 @@ async def _prepared(call: Call, condition: Condition) -> Callable[[], Awaitable[
     await check_early(call, condition)
     # A checksum in the head of this request is that of the object, not of the document.
     bare = attrs.evolve(call, head=without_checksums(call.head))
-    wanted = parse_complete_multipart_upload(await bare.document())
+    wanted = await bare.parsed(parse_complete_multipart_upload, _DOCUMENT_LIMIT)
     stored = await call.store.list_parts(call.bucket_name, call.key, upload.id)
     check_part_claims(wanted, upload.checksum_algorithm, upload.checksum_type)
     parts = chosen_parts(wanted, stored, call.services.limits.part)

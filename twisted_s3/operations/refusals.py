@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twisted_s3.errors import S3Error
-from twisted_s3.operations.call import Answer, Call
+from twisted_s3.operations.call import SHORT_DOCUMENT, Answer, Call
 from twisted_s3.operations.versioning import version_named
 from twisted_s3.protocol.requestdocs import check_restore_request
 
@@ -17,7 +17,7 @@ async def restore_object(call: Call) -> Answer:
     A storage class is a label here, and all objects are at hand: what AWS would bring back is there already, and the
     answer is the one for that. All else is refused as AWS does.
     """
-    check_restore_request(await call.document())
+    await call.parsed(check_restore_request, SHORT_DOCUMENT)
     version = await call.store.head_object(call.bucket_name, call.key, version_named(call))
     if version.properties.storage_class not in _ARCHIVES:
         raise S3Error("InvalidObjectState", "Restore is not allowed for the object's current storage class")

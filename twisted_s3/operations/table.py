@@ -65,11 +65,6 @@ class Operation:
     routed: bool = True
 
     @property
-    def asks(self) -> bool:
-        """Whether the handler authorises."""
-        return self.form or self.each
-
-    @property
     def selectors(self) -> frozenset[str]:
         """All query parameters that a request for it must have."""
         return self.parameters | {self.subresource} if self.subresource else self.parameters

@@ -8,7 +8,7 @@ import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket, ObjectVersion
-from twisted_s3.operations.call import Answer, Call, document
+from twisted_s3.operations.call import SHORT_DOCUMENT, Answer, Call, document
 from twisted_s3.operations.versioning import version_header, version_named
 from twisted_s3.protocol.copysource import CopySource
 from twisted_s3.protocol.requestdocs import parse_tagging
@@ -17,7 +17,7 @@ from twisted_s3.protocol.tagging import HEADER, tagging_document
 
 async def put_object_tagging(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html"""
-    return Answer(200, await _set_tags(call, parse_tagging(await call.document())))
+    return Answer(200, await _set_tags(call, await call.parsed(parse_tagging, SHORT_DOCUMENT)))
 
 
 async def get_object_tagging(call: Call) -> Answer:

@@ -8,13 +8,13 @@ import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import SUSPENDED, Bucket, Deletion, ObjectVersion
-from twisted_s3.operations.call import Answer, Call, document
+from twisted_s3.operations.call import SHORT_DOCUMENT, Answer, Call, document
 from twisted_s3.protocol.versioning import parse_versioning, versioning_document
 
 
 async def put_bucket_versioning(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html"""
-    state = parse_versioning(await call.document())
+    state = await call.parsed(parse_versioning, SHORT_DOCUMENT)
 
     def change(bucket: Bucket) -> Bucket:
         if bucket.object_lock and state == SUSPENDED:

@@ -1,11 +1,13 @@
 """XML from clients, read strictly: what is not in the schema of S3 is ``MalformedXML``.
 
-Documents may leave out the namespace of S3, and may name no other. A document type declaration is refused, so there
-are no entities; nothing is ever fetched. All functions raise :class:`twisted_s3.errors.S3Error`.
+Documents are in UTF-8. They may leave out the namespace of S3, and may name no other. A document type declaration is
+refused before the parser sees it, so there are no entities, and no declarations that take it long; nothing is ever
+fetched. All functions raise :class:`twisted_s3.errors.S3Error`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from lxml import etree
@@ -13,8 +15,16 @@ from lxml import etree
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.xmldocs import NAMESPACE
 
-#: The longest document that is read, in bytes: 1,000 keys of 1,024 characters, each written as a reference.
-MAX_DOCUMENT_SIZE = 8 * 1024 * 1024
+#: The longest document that is read, in bytes, whatever it is.
+MAX_DOCUMENT_SIZE = 4 * 1024 * 1024
+
+#: How many elements an element may hold: no document of S3 has a longer list than that of 10,000 parts.
+MAX_CHILDREN = 10_001
+
+#: What may come before the root: a declaration, comments, instructions; and a document type, which may not.
+_PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?+(?:\s++|<\?(?s:.)*?\?>|<!--(?s:.)*?-->)*+(?P<type><!DOCTYPE)?+")
+#: How the root begins. Where these bytes are others, the document is in an encoding that is none of ASCII's kin.
+_ROOT = re.compile(rb"<[^\0!?]")
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -23,7 +33,11 @@ def parse_document(body: bytes, root_name: str) -> etree._Element:
     """Parse a whole document, whose root must be of that name."""
     if len(body) > MAX_DOCUMENT_SIZE:
         raise S3Error("MaxMessageLengthExceeded", elements={"MaxMessageLengthBytes": str(MAX_DOCUMENT_SIZE)})
+    prolog = _PROLOG.match(body)
+    if prolog is None or prolog["type"] is not None or _ROOT.match(body, prolog.end()) is None:
+        raise S3Error("MalformedXML")
     parser = etree.XMLParser(
+        encoding="utf-8",
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
@@ -53,6 +67,8 @@ def name_of(node: etree._Element) -> str:
 
 def children_of(node: etree._Element) -> list[etree._Element]:
     """The elements in an element that holds nothing else."""
+    if len(node) > MAX_CHILDREN:
+        raise S3Error("MalformedXML")
     children = list(node)
     if (node.text or "").strip() or any((child.tail or "").strip() for child in children):
         raise S3Error("MalformedXML")

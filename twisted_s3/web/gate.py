@@ -9,7 +9,7 @@ from __future__ import annotations
 import attrs
 
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import IBody
+from twisted_s3.interfaces import IBody, IForesight
 from twisted_s3.model import Bucket, User
 from twisted_s3.operations.announcing import Origin
 from twisted_s3.operations.call import Answer, Call, Handler, Services
@@ -19,6 +19,7 @@ from twisted_s3.operations.table import BUCKET, OBJECT, SERVICE, Operation
 from twisted_s3.protocol.authentication import Authenticator, Verified
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.names import check_bucket_name, check_key, decode_key
+from twisted_s3.protocol.policy.actions import versioned
 
 
 @attrs.frozen
@@ -103,7 +104,9 @@ class Gate:
             passage.user, passage.key = call.user, call.key
 
     async def _operate(self, operation: Operation, handler: Handler, call: Call) -> Answer:
-        if not operation.asks:
+        if operation.each:
+            self._foresee(operation, call)
+        elif not operation.form:
             await self._authorize(operation, call)
         try:
             return await handler(call)
@@ -111,6 +114,17 @@ class Gate:
             if error.code == "NoSuchKey" and call.bucket is not None and not operation.copies:
                 await call.admit_absence(call.bucket, call.key)
             raise
+
+    def _foresee(self, operation: Operation, call: Call) -> None:
+        """Read no body of somebody who will be allowed nothing of what it could say.
+
+        :raise S3Error: ``AccessDenied``.
+        """
+        authorizer = self.services.authorizer
+        if call.bucket is None or not IForesight.providedBy(authorizer):
+            return
+        if not authorizer.might_allow(call.user, call.bucket, {operation.action, versioned(operation.action)}):
+            raise S3Error("AccessDenied")
 
     async def _authorize(self, operation: Operation, call: Call) -> None:
         """Ask for the right. Who may not read an object, but list, is told when there is none, as on AWS."""
