@@ -14,7 +14,7 @@ from tests.web.watched import WatchedStore
 from tests.web.wire import ADMIN, Wire, WireTestCase, framed, request
 from twisted_s3.errors import S3Error
 from twisted_s3.model import ByteRange, Properties
-from twisted_s3.operations.call import Answer, Download, Services
+from twisted_s3.operations.call import Answer, Download, Headers, Services
 from twisted_s3.protocol.payload import Payload
 from twisted_s3.protocol.sigv4 import UNSIGNED_CHUNKS_TRAILER
 from twisted_s3.web.bodies import HIGH_WATER
@@ -406,6 +406,10 @@ class Snowman:
     services: Services
     name: str = "x-amz-meta-a"
     value: str = "\u2603"
+
+    async def shared(self, *request: object) -> Headers:
+        """No headers for scripts."""
+        return ()
 
     async def answer(self, *request: object) -> Answer:
         """The answer."""

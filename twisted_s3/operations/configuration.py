@@ -13,7 +13,8 @@ import attrs
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket
 from twisted_s3.operations.call import DOCUMENT_LIMIT, MEDIUM_DOCUMENT, SHORT_DOCUMENT, Answer, Call, Services, document
-from twisted_s3.protocol import xmldocs
+from twisted_s3.operations.headers import require_digest
+from twisted_s3.protocol import cors, xmldocs
 from twisted_s3.protocol.access import defaults, ownership, publicblock
 from twisted_s3.protocol.access.acl import ACL, GROUPS, Grants, load_grants
 from twisted_s3.protocol.lifecycle.documents import lifecycle_document, parse_lifecycle
@@ -74,6 +75,7 @@ class Configuration:
     :ivar put_status: the HTTP status for a document that was stored.
     :ivar option: a header that goes with it.
     :ivar limit: how long a document may be, in bytes as it comes.
+    :ivar digest: whether it must come with a digest or checksum.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Configuration:
     put_status: int = 200
     option: Option | None = None
     limit: int = DOCUMENT_LIMIT
+    digest: bool = False
 
     def of(self, bucket: Bucket, services: Services) -> bytes | None:
         """The document that a bucket has, None for none."""
@@ -98,7 +101,13 @@ class Configuration:
         return found
 
     async def put(self, call: Call) -> Answer:
-        """Store the document that comes as the body. :raise S3Error: ``MissingRequestBodyError``, or from `accept`."""
+        """Store the document that comes as the body.
+
+        :raise S3Error: ``MissingRequestBodyError``, ``MaxMessageLengthExceeded``, ``InvalidRequest`` where a digest
+            is missing, or what `accept` raises.
+        """
+        if self.digest:
+            require_digest(call.head)
         body = await call.document(self.limit)
         if not body.strip():
             raise S3Error("MissingRequestBodyError")
@@ -162,6 +171,13 @@ def _accept_tags(body: bytes, bucket: Bucket, services: Services) -> bytes:
 def _accept_lifecycle(body: bytes, bucket: Bucket, services: Services) -> bytes:
     return lifecycle_document(parse_lifecycle(body))
 
+
+def _accept_cors(body: bytes, bucket: Bucket, services: Services) -> bytes:
+    return cors.cors_document(cors.parse_cors(body))
+
+
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html
+CORS = Configuration("cors", _accept_cors, "NoSuchCORSConfiguration", limit=cors.MAX_SIZE, digest=True)
 
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
 POLICY = Configuration(

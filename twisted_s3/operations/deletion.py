@@ -9,9 +9,9 @@ from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition
 from twisted_s3.model import Deletion
 from twisted_s3.operations.call import Answer, Call, document
+from twisted_s3.operations.headers import require_digest
 from twisted_s3.operations.versioning import deletion_headers, version_named
 from twisted_s3.protocol import xmldocs
-from twisted_s3.protocol.checksums import algorithm_of
 from twisted_s3.protocol.conditions import delete_condition, deletion_condition
 from twisted_s3.protocol.events import REMOVED_DELETE, REMOVED_MARKER
 from twisted_s3.protocol.names import check_key
@@ -39,7 +39,7 @@ async def delete_objects(call: Call) -> Answer:
 
     Each key is authorised and answered on its own.
     """
-    _require_digest(call)
+    require_digest(call.head)
     request = await call.parsed(parse_delete, _DOCUMENT_LIMIT)
     outcomes: list[Deleted | DeleteFailure] = []
     for start in range(0, len(request.entries), _AT_A_TIME):
@@ -48,14 +48,6 @@ async def delete_objects(call: Call) -> Answer:
     deleted = () if request.quiet else [outcome for outcome in outcomes if isinstance(outcome, Deleted)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, DeleteFailure)]
     return document(xmldocs.delete_result(deleted, failures))
-
-
-def _require_digest(call: Call) -> None:
-    names = call.head.headers
-    if "content-md5" in names or "x-amz-trailer" in names:
-        return
-    if not any(algorithm_of(name) for name in names):
-        raise S3Error("InvalidRequest", "Missing required header for this request: Content-MD5")
 
 
 async def _delete_entry(call: Call, entry: DeleteEntry) -> Deleted | DeleteFailure:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket, ObjectVersion
-from twisted_s3.protocol.checksums import header_name
+from twisted_s3.protocol.checksums import algorithm_of, header_name
 from twisted_s3.protocol.dates import format_http_date
 from twisted_s3.protocol.head import RequestHead
 
@@ -44,6 +44,18 @@ def check_expected_owner(head: RequestHead, bucket: Bucket, header: str = "x-amz
     expected = head.header(header)
     if expected is not None and expected != bucket.owner:
         raise S3Error("AccessDenied")
+
+
+def require_digest(head: RequestHead) -> None:
+    """Refuse a request that can not be told from one that was damaged on its way.
+
+    :raise S3Error: ``InvalidRequest``.
+    """
+    names = head.headers
+    if "content-md5" in names or "x-amz-trailer" in names:
+        return
+    if not any(algorithm_of(name) for name in names):
+        raise S3Error("InvalidRequest", "Missing required header for this request: Content-MD5")
 
 
 def etag_header(etag: str) -> tuple[str, str]:

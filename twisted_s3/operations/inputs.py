@@ -139,6 +139,7 @@ TREATMENTS = _table(
         ),
         (Treatment(UNHEEDED, "there is one namespace"), "CreateBucket", "x-amz-bucket-namespace"),
         (_HONOURED, "*", "Tagging OwnershipControls PublicAccessBlockConfiguration Policy AccessControlPolicy"),
+        (_HONOURED, "*", "CORSConfiguration"),
         (_HONOURED, "*", "VersioningConfiguration ObjectLockConfiguration Retention LegalHold"),
         (_HONOURED, "*", "LifecycleConfiguration x-amz-transition-default-minimum-object-size"),
         (

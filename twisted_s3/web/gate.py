@@ -12,7 +12,8 @@ from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IBody, IForesight
 from twisted_s3.model import Bucket, User
 from twisted_s3.operations.announcing import Origin
-from twisted_s3.operations.call import Answer, Call, Handler, Services
+from twisted_s3.operations.call import Answer, Call, Handler, Headers, Services
+from twisted_s3.operations.cors import Sharing
 from twisted_s3.operations.dispatch import find_operation
 from twisted_s3.operations.headers import check_expected_owner
 from twisted_s3.operations.table import BUCKET, OBJECT, SERVICE, Operation
@@ -20,6 +21,9 @@ from twisted_s3.protocol.authentication import Authenticator, Verified
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.names import check_bucket_name, check_key, decode_key
 from twisted_s3.protocol.policy.actions import versioned
+
+#: What the access log calls a preflight.
+PREFLIGHT = "Preflight"
 
 
 @attrs.frozen
@@ -55,12 +59,34 @@ class Passage:
     origin: Origin = attrs.field(factory=Origin)
 
 
+def _sharing(gate: Gate) -> Sharing:
+    return Sharing(gate.services.store)
+
+
 @attrs.frozen
 class Gate:
-    """Lets requests through to their operations."""
+    """Lets requests through to their operations.
+
+    A preflight comes from a browser rather than from a user. It is no operation, and nobody signs it.
+    """
 
     services: Services
     authenticator: Authenticator
+    _sharing: Sharing = attrs.field(init=False, default=attrs.Factory(_sharing, takes_self=True))
+
+    async def shared(self, head: RequestHead, target: Target) -> Headers:
+        """The headers that any answer to a request has for a script of another origin. Nothing is raised."""
+        try:
+            return await self._sharing.headers(head, _text(target.bucket))
+        except S3Error:
+            return ()
+
+    async def preflight(self, head: RequestHead, target: Target, passage: Passage) -> Answer:
+        """Answer a browser that asks what a script may send. :raise S3Error: the refusal."""
+        passage.operation = PREFLIGHT
+        passage.bucket = _text(target.bucket)
+        passage.key = decode_key(target.key) if target.key else ""
+        return await self._sharing.preflight(head, passage.bucket, target.level)
 
     async def answer(self, head: RequestHead, target: Target, body: IBody, passage: Passage) -> Answer:
         """Run the operation that a request means, if its sender may.

@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from twisted_s3.errors import S3Error
 from twisted_s3.operations.announcing import Origin
-from twisted_s3.operations.call import Answer
+from twisted_s3.operations.call import Answer, Headers
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.names import bucket_of_host
 from twisted_s3.web.bodies import ClientGone, NoBody, RequestBody, SpooledBody
@@ -133,19 +133,24 @@ class S3Resource(Resource):
         remote = getattr(request.client, "host", "") or ""
         passage = Passage(origin=Origin(request_id, remote))
         error = ""
+        shared: Headers = ()
         try:
             try:
-                answer = await self._gate.answer(head, target, body, passage)
-                error = await self.send(request, answer, body, request_id)
+                shared = await self._gate.shared(head, target)
+                if head.method == "OPTIONS" and target.bucket:
+                    answer = await self._gate.preflight(head, target, passage)
+                else:
+                    answer = await self._gate.answer(head, target, body, passage)
+                error = await self.send(request, _with(answer, shared), body, request_id)
             except S3Error as refusal:
                 error = refusal.code
-                await self._refuse(request, with_subject(refusal, passage, head), body, request_id)
+                await self._refuse(request, with_subject(refusal, passage, head), shared, body, request_id)
             except ClientGone:
                 raise
             except Exception:
                 _log.failure("{operation} failed", operation=passage.operation, request_id=request_id)
                 error = "InternalError"
-                await self._refuse(request, S3Error("InternalError"), body, request_id)
+                await self._refuse(request, S3Error("InternalError"), shared, body, request_id)
         except ClientGone:
             error = error or "ClientGone"
         if self._finished is not None:
@@ -163,13 +168,13 @@ class S3Resource(Resource):
                 )
             )
 
-    async def _refuse(self, request: Request, error: S3Error, body: Body, request_id: str) -> None:
+    async def _refuse(self, request: Request, error: S3Error, shared: Headers, body: Body, request_id: str) -> None:
         """Send an error; where another answer has begun, end the connection, for that one must not look whole."""
         if request.startedWriting:
             _abort(request)
             raise ClientGone
         answer = error_answer(error, request.path.decode("latin-1"), request_id, self.ids.host_id)
-        await self.send(request, answer, body, request_id)
+        await self.send(request, _with(answer, shared), body, request_id)
 
     async def send(self, request: Request, answer: Answer, body: Body, request_id: str) -> str:
         """Send an answer; first get a body that nobody wanted out of the way, or see that the connection ends.
@@ -201,6 +206,11 @@ class TargetResource(Resource):
     def render(self, request: Request) -> int:
         """Answer, whatever the method."""
         return self._service.serve(request, self._target)
+
+
+def _with(answer: Answer, headers: Headers) -> Answer:
+    """The answer with more headers."""
+    return attrs.evolve(answer, headers=(*answer.headers, *headers)) if headers else answer
 
 
 def head_of(request: Request) -> RequestHead:
