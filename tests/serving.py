@@ -21,6 +21,7 @@ from tests.certificates import issue_certificate
 from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.credentials import Users
 from twisted_s3.interfaces import IObjectStore
+from twisted_s3.keyring import Keyring, KeysInMemory
 from twisted_s3.model import User
 from twisted_s3.operations.call import ObjectLimits, Services
 from twisted_s3.protocol.access.defaults import BucketDefaults
@@ -109,6 +110,7 @@ class ServingTestCase(TestCase):
         await store.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(_run(store.stop())))
         defaults = changes.get("bucket_defaults", self.bucket_defaults)
+        keys = changes.get("keys") or Keyring(KeysInMemory())
         services = Services(
             store,
             Users(changes.get("users", self.users)),
@@ -119,6 +121,9 @@ class ServingTestCase(TestCase):
             defaults,
             keepalive=changes.get("keepalive", 5.0),
             threads=reactor,
+            server_keys=keys,
+            named_keys=keys,
+            customer_keys_over_http=changes.get("customer_keys_over_http", "loopback"),
         )
         sigv2, strict = changes.get("allow_sigv2", self.allow_sigv2), changes.get("presigned_checksums", False)
         gate = Gate(services, Authenticator(services.region, sigv2, strict))

@@ -63,6 +63,7 @@ class PrecedenceTests(SettingsCase):
         texts |= {"endpoint": "tcp:1", "log_level": "warn", "region": "x", "access_log": "no", "allow_sigv2": "off"}
         texts |= {"presigned_checksums": "check", "default_object_ownership": "ObjectWriter"}
         texts |= {"default_public_access_block": "off", "verify_reads": "on", "scrub": "deep"}
+        texts |= {"default_encryption": "AES256", "sse_c_over_http": "never"}
         for setting in schema():
             text = texts.get(setting.name, "2000" if int in setting.kind.toml or float in setting.kind.toml else "x.y")
             text = "3" if setting.name in ("workers", "disk_threads") else text

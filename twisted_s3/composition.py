@@ -8,6 +8,7 @@ from typing import Any
 from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.accesslog import AccessEntry, AccessLog
 from twisted_s3.interfaces import ICredentials, IObjectStore
+from twisted_s3.keyring import KeyFile, Keyring, in_threads_of, keyring_path
 from twisted_s3.operations.call import Services
 from twisted_s3.periodic import Job
 from twisted_s3.protocol.access.defaults import BucketDefaults
@@ -51,10 +52,24 @@ def _jobs(settings: Settings, store: FilesystemStore, reactor: Any) -> Sequence[
 
 def _site(settings: Settings, store: IObjectStore, credentials: ICredentials, reactor: Any) -> S3Site:
     defaults = BucketDefaults(
-        settings.default_object_ownership, ALL_BLOCKED if settings.default_public_access_block else NOTHING_BLOCKED
+        settings.default_object_ownership,
+        ALL_BLOCKED if settings.default_public_access_block else NOTHING_BLOCKED,
+        encrypted=settings.default_encryption != "none",
     )
     authorizer = PolicyAuthorizer(defaults, settings.region)
-    services = Services(store, credentials, authorizer, reactor, settings.region, defaults=defaults, threads=reactor)
+    keyring = Keyring(KeyFile(keyring_path(settings), reactor.seconds), in_threads_of(reactor))
+    services = Services(
+        store,
+        credentials,
+        authorizer,
+        reactor,
+        settings.region,
+        defaults=defaults,
+        threads=reactor,
+        server_keys=keyring,
+        named_keys=keyring,
+        customer_keys_over_http=settings.sse_c_over_http,
+    )
     strict = settings.presigned_checksums == "check"
     gate = Gate(services, Authenticator(settings.region, settings.allow_sigv2, strict))
     access_log = AccessLog(settings.access_log)

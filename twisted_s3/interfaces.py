@@ -11,8 +11,10 @@ from twisted_s3.model import (
     UNLOCKED,
     Bucket,
     ByteRange,
+    DataKey,
     Deletion,
     Digest,
+    Encryption,
     ListedVersion,
     ObjectLock,
     ObjectVersion,
@@ -73,21 +75,32 @@ def unwitnessed(change: ObjectVersion | Deletion) -> None:
 
 
 class IPayload(Interface):
-    """Turns the bytes of a body as sent into the bytes of the object, and verifies them. Sans-IO.
+    """Turns the bytes of a body as sent into the bytes to be stored, and verifies them. Sans-IO.
 
     Used from one thread at a time, which need not be the reactor's.
     """
 
     def feed(data: bytes) -> Sequence[bytes]:
-        """Take the next bytes as sent; give the object bytes that they complete.
+        """Take the next bytes as sent; give the bytes to be stored that they complete.
 
         :raise S3Error: when what was sent is not what was signed or declared.
         """
 
     def finish() -> Digest:
-        """Say that the body has ended; give what its object bytes came to.
+        """Say that the body has ended; give what its object bytes came to, with the last bytes to be stored.
 
         :raise S3Error: when the body is short, or any digest, checksum or signature does not match.
+        """
+
+
+class IDecipher(Interface):
+    """Decrypts one version. Used from any thread."""
+
+    def read(stored: Callable[[int, int], bytes], offset: int, length: int) -> bytes:
+        """The ``length`` bytes of the object from ``offset``.
+
+        :param stored: gives, for offset and length, exactly those bytes of what is stored.
+        :raise OSError: from ``stored``, or when they are not what was once encrypted.
         """
 
 
@@ -96,14 +109,17 @@ class IOpenedObject(Interface):
 
     version: ObjectVersion = Attribute("The version that was opened.")
 
-    def read(offset: int, length: int) -> Awaitable[bytes]:
-        """Read exactly ``length`` bytes from ``offset``, in the disk pool where it could block.
+    def unlock(decipher: IDecipher) -> None:
+        """Have what is read from now on decrypted. Before that nothing of an encrypted version can be read."""
 
-        :raise OSError: when they can not be read, or the file has become shorter.
+    def read(offset: int, length: int) -> Awaitable[bytes]:
+        """Read exactly ``length`` bytes of the object from ``offset``, in the disk pool where it could block.
+
+        :raise OSError: when they can not be read, or the file has become shorter, or is not what was encrypted.
         """
 
     def fileno() -> int | None:
-        """A descriptor whose bytes are the object's, for ``sendfile``; None when there is none."""
+        """A descriptor whose bytes are the object's, for ``sendfile``; None when there is none, or it is encrypted."""
 
     def close() -> None:
         """Let go of it. Further calls do nothing."""
@@ -284,8 +300,9 @@ class IObjectStore(Interface):
         checksum_algorithm: str = "",
         checksum_type: str = "",
         lock: ObjectLock = UNLOCKED,
+        encryption: Encryption | None = None,
     ) -> Awaitable[Upload]:
-        """Begin a multipart upload."""
+        """Begin a multipart upload. What becomes of it is recorded as encrypted as ``encryption`` says."""
 
     def get_upload(bucket: str, key: str, upload_id: str) -> Awaitable[Upload]:
         """:raise S3Error: ``NoSuchUpload``."""
@@ -296,7 +313,7 @@ class IObjectStore(Interface):
     def stage_part(
         bucket: str, key: str, upload_id: str, number: int, size: int, payload: IPayload
     ) -> Awaitable[IStagedPart]:
-        """Begin to write a part of ``size`` bytes. :raise S3Error: ``NoSuchUpload``."""
+        """Begin to write a part of which ``size`` bytes are to be stored. :raise S3Error: ``NoSuchUpload``."""
 
     def list_parts(bucket: str, key: str, upload_id: str) -> Awaitable[Sequence[Part]]:
         """The committed parts, by number."""
@@ -319,6 +336,25 @@ class IObjectStore(Interface):
 
     def abort_upload(bucket: str, key: str, upload_id: str) -> Awaitable[None]:
         """Drop an upload and its parts. :raise S3Error: ``NoSuchUpload``."""
+
+
+class IKeyService(Interface):
+    """Keys that encrypt the keys of objects: the keyring, or a key management service."""
+
+    def generate(name: str, context: bytes) -> Awaitable[DataKey]:
+        """A fresh key for an object, wrapped with the key that goes by ``name`` now.
+
+        :param context: is needed again to unwrap it.
+        :raise S3Error: ``KMS.NotFoundException``.
+        """
+
+    def unwrap(key_id: str, wrapped: bytes, context: bytes) -> Awaitable[bytes]:
+        """The key of an object.
+
+        :param key_id: as :attr:`DataKey.key_id` was.
+        :raise S3Error: ``KMS.NotFoundException`` when that key is gone, ``InternalError`` when what was wrapped, or the
+            context, is not the same any more.
+        """
 
 
 class ICredentials(Interface):

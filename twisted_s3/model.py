@@ -6,7 +6,7 @@ quotes; checksum values are base64 text as on the wire.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -20,6 +20,14 @@ SUSPENDED = "Suspended"
 #: How a multipart object's checksum was made.
 COMPOSITE = "COMPOSITE"
 FULL_OBJECT = "FULL_OBJECT"
+
+#: Whose key encrypts an object: the customer's, who brings it with every request; the server's; a named one.
+SSE_C = "SSE-C"
+SSE_S3 = "AES256"
+SSE_KMS = "aws:kms"
+
+#: With these bytes begins all that is stored encrypted.
+SEALED_MAGIC = b"\0s3seal1"
 
 
 @attrs.frozen
@@ -90,6 +98,54 @@ class ByteRange:
 
 
 @attrs.frozen
+class Encryption:
+    """How the bytes of a version, or of the parts of an upload, are encrypted where they are stored.
+
+    :ivar kind: ``SSE-C``, ``AES256`` or ``aws:kms``; "" when what it takes to decrypt them was lost.
+    :ivar wrapped: the key of the bytes, itself encrypted.
+    :ivar key_id: with which key that is; "" for a customer's.
+    :ivar name: as clients are told which named key it is; "" for the other kinds.
+    :ivar context: the encryption context that was sent, base64 of JSON; "" for none.
+    :ivar bucket_key: whether a bucket key was asked for, which is only told again.
+    """
+
+    kind: str
+    wrapped: bytes = attrs.field(default=b"", repr=False)
+    key_id: str = ""
+    name: str = ""
+    context: str = attrs.field(default="", repr=False)
+    bucket_key: bool = False
+
+
+@attrs.frozen
+class DataKey:
+    """A fresh key for the bytes of one object.
+
+    :ivar plain: 32 random bytes. They are stored nowhere.
+    :ivar wrapped: the same encrypted with a key that is called ``key_id``.
+    """
+
+    plain: bytes = attrs.field(repr=False)
+    wrapped: bytes = attrs.field(repr=False)
+    key_id: str
+
+
+@attrs.frozen
+class Sealed:
+    """What the encryption of a body came to.
+
+    :ivar size: in bytes, as it is stored.
+    :ivar rest: what is to be stored behind all that was stored before the end was known.
+    :ivar etag: in place of the MD5; "" where that stays the ETag.
+    """
+
+    encryption: Encryption
+    size: int
+    rest: Sequence[bytes] = attrs.field(default=(), repr=False)
+    etag: str = ""
+
+
+@attrs.frozen
 class Digest:
     """What the bytes of a body came to.
 
@@ -97,12 +153,34 @@ class Digest:
     :ivar md5: 32 hex digits.
     :ivar checksums: algorithm (``CRC32``, ``SHA256`` ...) to base64 value.
     :ivar at_rest: what a store finds its own checksum of what it keeps to be, "" before it has.
+    :ivar sealed: None for bytes that are stored as they are.
     """
 
     size: int
     md5: str
     checksums: Mapping[str, str] = attrs.field(factory=dict)
     at_rest: str = ""
+    sealed: Sealed | None = None
+
+    @property
+    def stored_size(self) -> int:
+        """How many bytes are stored."""
+        return self.size if self.sealed is None else self.sealed.size
+
+    @property
+    def etag(self) -> str:
+        """The ETag of an object with these bytes, or of a part."""
+        return self.md5 if self.sealed is None else self.sealed.etag or self.md5
+
+    @property
+    def encryption(self) -> Encryption | None:
+        """How they are encrypted; None for not at all."""
+        return None if self.sealed is None else self.sealed.encryption
+
+    @property
+    def rest(self) -> Sequence[bytes]:
+        """What is to be stored last."""
+        return () if self.sealed is None else self.sealed.rest
 
 
 @attrs.frozen
@@ -174,6 +252,7 @@ class ObjectVersion:
     :ivar upload_id: the multipart upload it came from, else "".
     :ivar delete_marker: whether it only says that the key was deleted; then it has no bytes and no ETag.
     :ivar at_rest: the store's own checksum of the bytes that it keeps, which clients are not told; "" for none.
+    :ivar encryption: how its bytes are encrypted where they are stored, each part by itself; None for not at all.
     """
 
     key: str
@@ -190,6 +269,7 @@ class ObjectVersion:
     lock: ObjectLock = UNLOCKED
     delete_marker: bool = False
     at_rest: str = ""
+    encryption: Encryption | None = None
 
 
 @attrs.frozen
@@ -224,6 +304,7 @@ class Upload:
 
     :ivar owner: canonical id of who began it.
     :ivar checksum_algorithm: as the client asked, else "".
+    :ivar encryption: how all its parts are encrypted; None for not at all.
     """
 
     id: str
@@ -234,3 +315,4 @@ class Upload:
     checksum_algorithm: str = ""
     checksum_type: str = ""
     lock: ObjectLock = UNLOCKED
+    encryption: Encryption | None = None

@@ -31,6 +31,8 @@ USERS_TABLE = "users"
 DURABILITIES = ("strict", "none")
 SCRUBS = ("off", "light", "deep")
 OWNERSHIPS = ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter")
+DEFAULT_ENCRYPTIONS = ("none", "AES256")
+CUSTOMER_KEYS_OVER_HTTP = ("loopback", "always", "never")
 LOG_FORMATS = ("text", "json")
 PRESIGNED_CHECKSUMS = ("ignore", "check")
 LOG_LEVELS = ("debug", "info", "warn", "error", "critical")
@@ -254,6 +256,19 @@ class Settings:
     )
     default_public_access_block: bool = _setting(
         SWITCH, True, "block public access to new buckets, until their owner says otherwise"
+    )
+    keyring: Path | None = _setting(
+        PATH, None, "JSON file with the keys for AES256 and aws:kms; none: one that is made in the data directory"
+    )
+    default_encryption: str = _setting(
+        _one_of(DEFAULT_ENCRYPTIONS),
+        "none",
+        "how objects are encrypted where neither request nor bucket says it; none: they stay plain files",
+    )
+    sse_c_over_http: str = _setting(
+        _one_of(CUSTOMER_KEYS_OVER_HTTP),
+        "loopback",
+        "from where keys of customers are taken without TLS, which AWS never does",
     )
     access_log: bool = _setting(SWITCH, True, "log one line for every request")
     log_format: str = _setting(_one_of(LOG_FORMATS), "text", "format of all log lines")

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 
 from twisted_s3.credentials import UserReload, Users, UserSources, ready_to_paste
+from twisted_s3.keyring import KeyFile, keyring_path, read_keys
 from twisted_s3.listeners import ListenError, endpoint_check
 from twisted_s3.logformat import flushing, make_observer
 from twisted_s3.serving import Compose, SiteService
@@ -92,6 +93,7 @@ class Options(usage.Options):
             self.settings = load(arguments, self._environ, endpoint_check(reactor))
             self.sources = UserSources.of(self.settings, self._environ)
             self.sources.configured()
+            read_keys(keyring_path(self.settings))
         except SettingsError as error:
             raise usage.UsageError(str(error)) from None
 
@@ -191,6 +193,8 @@ class Daemon(MultiService):
             url = next((a for a in self._listeners.addresses() if a.startswith("http")), "http://localhost:9000")
             self._console(ready_to_paste(made, url, self._settings.region, self._sources.generated))
         self._reload.warn()
+        if KeyFile(keyring_path(self._settings)).exposed():
+            self._log.warn("{path} can be read by others; chmod 600 it", path=str(keyring_path(self._settings)))
         if self._settings.durability == "none":
             for line in ("*" * 72, "DURABILITY IS OFF: a crash or a power cut LOSES acknowledged data.", "*" * 72):
                 self._log.warn("{line}", line=line)

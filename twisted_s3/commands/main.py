@@ -7,10 +7,10 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from twisted_s3.commands import scrub, user
+from twisted_s3.commands import keyring, scrub, user
 from twisted_s3.settings import SettingsError
 
-COMMANDS = (user.COMMAND, scrub.COMMAND)
+COMMANDS = (user.COMMAND, keyring.COMMAND, scrub.COMMAND)
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:

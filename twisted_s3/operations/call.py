@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorThreads, IReactorTime
 from twisted.internet.threads import deferToThreadPool
 
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import IAuthorizer, IBody, ICredentials, IObjectStore, IOpenedObject, IStaged
+from twisted_s3.interfaces import IAuthorizer, IBody, ICredentials, IKeyService, IObjectStore, IOpenedObject, IStaged
 from twisted_s3.model import Bucket, ByteRange, ObjectVersion, User
 from twisted_s3.operations.announcing import Announcer, Origin
 from twisted_s3.operations.patience import Work
@@ -60,6 +60,9 @@ class Services:
 
     :ivar keepalive: seconds after which a long operation begins its answer, and then between its signs of life.
     :ivar threads: whose threads read large documents; None: they are read where they come.
+    :ivar server_keys: for ``AES256``; None while there is no such encryption.
+    :ivar named_keys: for ``aws:kms``; None while there is no such encryption.
+    :ivar customer_keys_over_http: whether customers' keys may come without TLS: ``always``, ``never`` or ``loopback``.
     """
 
     store: IObjectStore
@@ -72,6 +75,9 @@ class Services:
     announcer: Announcer | None = None
     keepalive: float = 5.0
     threads: IReactorThreads | None = None
+    server_keys: IKeyService | None = None
+    named_keys: IKeyService | None = None
+    customer_keys_over_http: str = "loopback"
 
 
 @attrs.frozen

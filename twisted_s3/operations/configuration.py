@@ -17,6 +17,8 @@ from twisted_s3.operations.headers import require_digest
 from twisted_s3.protocol import cors, xmldocs
 from twisted_s3.protocol.access import defaults, ownership, publicblock
 from twisted_s3.protocol.access.acl import ACL, GROUPS, Grants, load_grants
+from twisted_s3.protocol.encryption.defaults import ENCRYPTED, accepted
+from twisted_s3.protocol.encryption.defaults import ENCRYPTION as ENCRYPTION_NAME
 from twisted_s3.protocol.lifecycle.documents import lifecycle_document, parse_lifecycle
 from twisted_s3.protocol.lifecycle.rules import ALL_CLASSES, BY_CLASS
 from twisted_s3.protocol.policy.documents import parse_bucket_policy
@@ -178,6 +180,15 @@ def _accept_cors(body: bytes, bucket: Bucket, services: Services) -> bytes:
 
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html
 CORS = Configuration("cors", _accept_cors, "NoSuchCORSConfiguration", limit=cors.MAX_SIZE, digest=True)
+
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketEncryption.html
+ENCRYPTION = Configuration(
+    ENCRYPTION_NAME,
+    lambda body, bucket, services: accepted(body, bucket),
+    "ServerSideEncryptionConfigurationNotFoundError",
+    lambda services: ENCRYPTED if services.defaults.encrypted else b"",
+    removable=False,
+)
 
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
 POLICY = Configuration(

@@ -12,6 +12,7 @@ from twisted_s3.interfaces import IOpenedObject
 from twisted_s3.model import Bucket, ByteRange, Properties
 from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding, document
+from twisted_s3.operations.encryption import part_sealing, sealing_for, unlock
 from twisted_s3.operations.headers import check_expected_owner, refuse_unbuilt
 from twisted_s3.operations.multipart import part_algorithms, upload_id
 from twisted_s3.operations.objects import check_early
@@ -21,6 +22,7 @@ from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import check_supported
 from twisted_s3.protocol.conditions import check_copy_source, write_condition
 from twisted_s3.protocol.copysource import CopySource, parse_copy_source
+from twisted_s3.protocol.encryption.headers import SOURCE_PREFIX, brings_encryption
 from twisted_s3.protocol.events import CREATED_COPY
 from twisted_s3.protocol.multipart import part_number
 from twisted_s3.protocol.names import check_bucket_name, check_key
@@ -52,6 +54,7 @@ async def _copy(call: Call) -> Answer:
         await authorize_tagging(call)
     condition = write_condition(call.head)
     storage_class = storage_class_of(call.head)
+    sealing = await sealing_for(call, call.head)
     if source == CopySource(call.bucket_name, call.key) and not replace:
         _check_changes_something(call)
     async with _opened(call, source) as (bucket, opened):
@@ -69,12 +72,13 @@ async def _copy(call: Call) -> Answer:
         if not replace_tags and before.tags:
             await authorize_copying_tags(call, bucket, source)
         made = await new_object(call, attrs.evolve(properties, tags=tags if replace_tags else before.tags))
-        payload = Payload(_algorithms(call, opened))
+        payload = sealing.payload(Payload(_algorithms(call, opened)))
         async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
             await staged.copy_from(opened, ByteRange(0, size))
             version = await staged.commit(call.key, made.properties, condition, made.owner)
     await call.announce(CREATED_COPY, call.key, version)
-    return document(xmldocs.copy_object_result(version), [*version_header(call.bucket, version), *copied])
+    headers = [*version_header(call.bucket, version), *copied, *sealing.headers]
+    return document(xmldocs.copy_object_result(version), headers)
 
 
 async def _copy_part(call: Call) -> Answer:
@@ -82,6 +86,7 @@ async def _copy_part(call: Call) -> Answer:
     refuse_unbuilt(call.head)
     source = parse_copy_source(call.head.header("x-amz-copy-source") or "")
     upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
+    sealing = await part_sealing(call, upload)
     async with _opened(call, source) as (bucket, opened):
         copied = version_header(bucket, opened.version, "x-amz-copy-source-version-id")
         size = opened.version.size
@@ -91,12 +96,13 @@ async def _copy_part(call: Call) -> Answer:
                 "EntityTooLarge",
                 elements={"ProposedSize": str(span.length), "MaxSizeAllowed": str(call.services.limits.put)},
             )
-        payload = Payload(part_algorithms(upload))
-        staging = call.store.stage_part(call.bucket_name, call.key, upload.id, number, span.length, payload)
+        payload = sealing.payload(Payload(part_algorithms(upload)), number)
+        stored = sealing.stored_size(span.length)
+        staging = call.store.stage_part(call.bucket_name, call.key, upload.id, number, stored, payload)
         async with discarding(staging) as staged:
             await staged.copy_from(opened, span)
             part = await staged.commit()
-    return document(xmldocs.copy_part_result(part), copied)
+    return document(xmldocs.copy_part_result(part), [*copied, *sealing.headers])
 
 
 @asynccontextmanager
@@ -114,6 +120,7 @@ async def _opened(call: Call, source: CopySource) -> AsyncIterator[tuple[Bucket,
             await call.admit_absence(bucket, source.key)
         raise
     try:
+        await unlock(call, opened, SOURCE_PREFIX)
         check_copy_source(call.head, opened.version, call.services.clock.seconds())
         yield bucket, opened
     finally:
@@ -143,7 +150,7 @@ def _directive(call: Call, name: str) -> bool:
 
 def _check_changes_something(call: Call) -> None:
     names = call.head.headers
-    if "x-amz-storage-class" not in names and _REDIRECT not in names:
+    if "x-amz-storage-class" not in names and _REDIRECT not in names and not brings_encryption(call.head):
         raise S3Error(
             "InvalidRequest",
             "This copy request is illegal because it is trying to copy an object to itself without changing the "

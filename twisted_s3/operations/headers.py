@@ -12,8 +12,6 @@ from twisted_s3.protocol.head import RequestHead
 
 #: Headers of a write that ask for what is not built: ignoring one would break a promise to the client.
 _UNBUILT = (
-    "x-amz-server-side-encryption",
-    "x-amz-copy-source-server-side-encryption",
     "x-amz-object-lock-",
     "x-amz-bucket-object-lock-enabled",
     "x-amz-write-offset-bytes",

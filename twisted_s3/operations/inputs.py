@@ -77,22 +77,10 @@ TREATMENTS = _table(
         ),
         (Treatment(REFUSED), _CREATES, _EVENT_HOLDS),
         # Encryption.
-        (
-            Treatment(REFUSED),
-            _CREATES,
-            f"{_SSE} {_SSE}-aws-kms-key-id {_SSE}-bucket-key-enabled {_SSE}-context",
-        ),
-        (Treatment(REFUSED), f"{_CREATES} UploadPart UploadPartCopy CompleteMultipartUpload", _CUSTOMER_KEY),
-        (
-            Treatment(REFUSED),
-            "CopyObject UploadPartCopy",
-            " ".join(f"x-amz-copy-source-{name[6:]}" for name in _CUSTOMER_KEY.split()),
-        ),
-        (
-            Treatment(UNHEEDED, "AWS refuses it for objects without such a key, and all are"),
-            "GetObject HeadObject GetObjectAttributes ListParts",
-            _CUSTOMER_KEY,
-        ),
+        (_HONOURED, "*", f"{_SSE} {_SSE}-aws-kms-key-id {_SSE}-context {_CUSTOMER_KEY}"),
+        (_HONOURED, "*", " ".join(f"x-amz-copy-source-{name[6:]}" for name in _CUSTOMER_KEY.split())),
+        (Treatment(HONOURED, "kept and told again; there are no bucket keys"), "*", f"{_SSE}-bucket-key-enabled"),
+        (_HONOURED, "*", "ServerSideEncryptionConfiguration"),
         # Copies.
         (_HONOURED, "*", "x-amz-copy-source x-amz-copy-source-range x-amz-metadata-directive x-amz-tagging-directive"),
         (_HONOURED, "*", " ".join(f"x-amz-copy-source-{name}" for name in _CONDITIONS.split())),

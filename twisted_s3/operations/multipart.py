@@ -13,6 +13,7 @@ from twisted_s3.interfaces import Condition
 from twisted_s3.model import FULL_OBJECT, ObjectVersion, Part, Upload
 from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding, document
+from twisted_s3.operations.encryption import check_upload_key, part_sealing, sealing_for
 from twisted_s3.operations.headers import etag_header, refuse_unbuilt
 from twisted_s3.operations.objects import check_early
 from twisted_s3.operations.tagging import authorize_tagging
@@ -20,6 +21,7 @@ from twisted_s3.operations.versioning import version_header
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import DEFAULT, header_name
 from twisted_s3.protocol.conditions import write_condition
+from twisted_s3.protocol.encryption.headers import encryption_headers
 from twisted_s3.protocol.events import CREATED_MULTIPART
 from twisted_s3.protocol.listing import page_size, parts_page, uploads_page, wants_url_encoding
 from twisted_s3.protocol.multipart import (
@@ -46,10 +48,19 @@ async def create_multipart_upload(call: Call) -> Answer:
     await authorize_tagging(call)
     made = await new_object(call, properties_of(call.head))
     algorithm, kind = declared_checksum(call.head)
-    upload = await call.store.create_upload(call.bucket_name, call.key, made.properties, made.owner, algorithm, kind)
-    headers = []
+    sealing = await sealing_for(call, call.head)
+    upload = await call.store.create_upload(
+        call.bucket_name,
+        call.key,
+        made.properties,
+        made.owner,
+        algorithm,
+        kind,
+        encryption=sealing.encryption,
+    )
+    headers = [*sealing.headers]
     if algorithm:
-        headers = [("x-amz-checksum-algorithm", algorithm), ("x-amz-checksum-type", kind)]
+        headers += [("x-amz-checksum-algorithm", algorithm), ("x-amz-checksum-type", kind)]
     return document(xmldocs.initiate_multipart_upload_result(call.bucket_name, upload), headers)
 
 
@@ -67,11 +78,13 @@ async def upload_part(call: Call) -> Answer:
     payload = call.payload(call.services.limits.put, part_algorithms(upload))
     if payload.size is None:
         raise S3Error("MissingContentLength")
-    staging = call.store.stage_part(call.bucket_name, call.key, upload.id, number, payload.size, payload)
+    sealing = await part_sealing(call, upload)
+    stored, sealed = sealing.stored_size(payload.size), sealing.payload(payload, number)
+    staging = call.store.stage_part(call.bucket_name, call.key, upload.id, number, stored, sealed)
     async with discarding(staging) as staged:
         await call.receive(staged)
         part = await staged.commit()
-    return Answer(200, [etag_header(part.etag), *_part_checksums(part)])
+    return Answer(200, [etag_header(part.etag), *_part_checksums(part), *sealing.headers])
 
 
 def part_algorithms(upload: Upload) -> tuple[str, ...]:
@@ -109,6 +122,7 @@ async def _complete(call: Call, complete: Callable[[], Awaitable[ObjectVersion]]
 async def _prepared(call: Call, condition: Condition) -> Callable[[], Awaitable[ObjectVersion]]:
     """Check all that can be checked beforehand. Gives what remains to be done."""
     upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
+    check_upload_key(call, upload)
     await check_early(call, condition)
     # A checksum in the head of this request is that of the object, not of the document.
     bare = attrs.evolve(call, head=without_checksums(call.head))
@@ -160,7 +174,7 @@ def _completed(call: Call, version: ObjectVersion) -> Answer:
     host = call.head.header("host") or ""
     location = f"{scheme}://{host}/{call.bucket_name}/{quote(call.key, safe='/~')}"
     body = xmldocs.complete_multipart_upload_result(location, call.bucket_name, version)
-    return document(body, version_header(call.bucket, version))
+    return document(body, [*version_header(call.bucket, version), *encryption_headers(version.encryption)])
 
 
 async def abort_multipart_upload(call: Call) -> Answer:
@@ -174,6 +188,7 @@ async def list_parts(call: Call) -> Answer:
     max_parts = page_size("max-parts", call.parameter("max-parts"))
     marker = page_size("part-number-marker", call.parameter("part-number-marker") or "0", 2**31)
     upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
+    check_upload_key(call, upload)
     parts = await call.store.list_parts(call.bucket_name, call.key, upload.id)
     page = parts_page(parts, marker, max_parts)
     owner = call.object_owner(upload.owner)

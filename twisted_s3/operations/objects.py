@@ -11,6 +11,7 @@ from twisted_s3.interfaces import Condition, IOpenedObject, always
 from twisted_s3.model import ByteRange, ObjectVersion
 from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, Download, discarding
+from twisted_s3.operations.encryption import check_key, sealing_for, unlock
 from twisted_s3.operations.headers import (
     checksum_headers,
     etag_header,
@@ -47,13 +48,14 @@ async def put_object(call: Call) -> Answer:
     payload = call.payload(limit)
     if payload.size is None and "transfer-encoding" not in call.head.headers:
         raise S3Error("MissingContentLength")
+    sealing = await sealing_for(call, call.head)
     await check_early(call, condition)
-    async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
+    async with discarding(call.store.stage(call.bucket_name, sealing.payload(payload))) as staged:
         await call.receive(staged, limit if payload.size is None else None)
         version = await staged.commit(call.key, made.properties, condition, made.owner)
     await call.announce(CREATED_PUT, call.key, version)
     headers = [etag_header(version.etag), *checksum_headers(version), *version_header(call.bucket, version)]
-    return Answer(200, headers)
+    return Answer(200, [*headers, *sealing.headers])
 
 
 async def check_early(call: Call, condition: Condition) -> None:
@@ -74,7 +76,7 @@ async def get_object(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
     opened = await call.store.open_object(call.bucket_name, call.key, version_named(call))
     try:
-        return await _read(call, opened.version, opened)
+        return await _read(call, opened.version, opened, await unlock(call, opened))
     except BaseException:
         opened.close()
         raise
@@ -82,10 +84,13 @@ async def get_object(call: Call) -> Answer:
 
 async def head_object(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html"""
-    return await _read(call, await call.store.head_object(call.bucket_name, call.key, version_named(call)), None)
+    version = await call.store.head_object(call.bucket_name, call.key, version_named(call))
+    return await _read(call, version, None, check_key(call, version))
 
 
-async def _read(call: Call, version: ObjectVersion, opened: IOpenedObject | None) -> Answer:
+async def _read(
+    call: Call, version: ObjectVersion, opened: IOpenedObject | None, encryption: Sequence[tuple[str, str]]
+) -> Answer:
     check_read(call.head, version, call.services.clock.seconds())
     span, extra = _selected(call, version)
     whole = span is None
@@ -94,7 +99,7 @@ async def _read(call: Call, version: ObjectVersion, opened: IOpenedObject | None
     else:
         extra = [*extra, ("Content-Range", f"bytes {span.start}-{span.stop - 1}/{version.size}")]
     headers = [*validators(version), *_described(call, version), *await tagging_count(call, version), *extra]
-    headers += version_header(call.bucket, version)
+    headers += [*version_header(call.bucket, version), *encryption]
     if whole and call.head.header("x-amz-checksum-mode") == "ENABLED":
         headers += checksum_headers(version)
     headers.append(("Content-Length", str(span.length)))

@@ -12,6 +12,7 @@ from twisted_s3.interfaces import IStaged
 from twisted_s3.model import ObjectVersion, Properties
 from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding
+from twisted_s3.operations.encryption import sealing_for
 from twisted_s3.operations.headers import check_expected_owner, checksum_headers, etag_header, refuse_unbuilt
 from twisted_s3.operations.objects import check_early
 from twisted_s3.operations.versioning import version_header
@@ -61,12 +62,13 @@ async def post_object(call: Call) -> Answer:
     made = await new_object(call, properties)
     condition = write_condition(head)
     payload = payload_for(head, None)
+    sealing = await sealing_for(call, head)
     await check_early(call, condition)
-    async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
+    async with discarding(call.store.stage(call.bucket_name, sealing.payload(payload))) as staged:
         await _receive_file(call, parser, begun, staged, bounds)
         version = await staged.commit(call.key, made.properties, condition, made.owner)
     await call.announce(CREATED_POST, call.key, version)
-    return _answer(call, fields, version)
+    return _answer(call, fields, version, sealing.headers)
 
 
 async def _read_fields(call: Call, parser: FormParser) -> Iterable[bytes]:
@@ -139,8 +141,11 @@ async def _receive_file(
         raise S3Error("EntityTooSmall", elements=sizes)
 
 
-def _answer(call: Call, fields: Mapping[str, str], version: ObjectVersion) -> Answer:
+def _answer(
+    call: Call, fields: Mapping[str, str], version: ObjectVersion, encryption: Iterable[tuple[str, str]]
+) -> Answer:
     headers = [etag_header(version.etag), *checksum_headers(version), *version_header(call.bucket, version)]
+    headers += encryption
     redirect = postform.redirect_of(fields, call.bucket_name, version)
     if redirect is not None:
         return Answer(303, [("Location", redirect), *headers])

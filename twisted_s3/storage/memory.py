@@ -13,6 +13,7 @@ from zope.interface import implementer
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import (
     Condition,
+    IDecipher,
     IObjectStore,
     IOpenedObject,
     IPayload,
@@ -31,6 +32,7 @@ from twisted_s3.model import (
     ByteRange,
     Deletion,
     Digest,
+    Encryption,
     ObjectLock,
     ObjectVersion,
     Part,
@@ -55,8 +57,19 @@ class _OpenedObject:
     def __init__(self, version: ObjectVersion, data: bytes) -> None:
         self.version = version
         self._data = data
+        self._decipher: IDecipher | None = None
+
+    def unlock(self, decipher: IDecipher) -> None:
+        self._decipher = decipher
 
     async def read(self, offset: int, length: int) -> bytes:
+        if self._decipher is not None:
+            return self._decipher.read(self._stored, offset, length)
+        if self.version.encryption is not None:
+            raise OSError("the object is encrypted")
+        return self._stored(offset, length)
+
+    def _stored(self, offset: int, length: int) -> bytes:
         piece = self._data[offset : offset + length]
         if len(piece) != length:
             raise OSError(f"{length} bytes from {offset} were asked of {len(self._data)}")
@@ -102,7 +115,10 @@ class _Staged:
             self._drop()
 
     def _feed(self, data: bytes) -> None:
-        for chunk in self._payload.feed(data):
+        self._keep(self._payload.feed(data))
+
+    def _keep(self, chunks: Sequence[bytes]) -> None:
+        for chunk in chunks:
             self._account.charge(len(chunk))
             self._chunks.append(bytes(chunk))
             self._size += len(chunk)
@@ -120,7 +136,9 @@ class _Staged:
         """Verify the payload and hand over the bytes; when either refuses, drop them."""
         self._check_open()
         try:
-            result = put(self._payload.finish(), Blob(self._account, b"".join(self._chunks)))
+            digest = self._payload.finish()
+            self._keep(digest.rest)
+            result = put(digest, Blob(self._account, b"".join(self._chunks)))
         except BaseException:
             self._drop()
             raise
@@ -153,12 +171,13 @@ class _StagedBody(_Staged):
             version = ObjectVersion(
                 key=key,
                 size=digest.size,
-                etag=digest.md5,
+                etag=digest.etag,
                 last_modified=self._store._now(),
                 properties=properties,
                 checksums=dict(digest.checksums),
                 owner=owner,
                 lock=lock,
+                encryption=digest.encryption,
             )
             return bucket.put(version, blob, witness)
 
@@ -186,14 +205,14 @@ class _StagedPart(_Staged):
         """Verify the payload, then put the part in place of an earlier one."""
 
         def put(digest: Digest, blob: Blob) -> Part:
-            if digest.size != self._declared_size:
+            if digest.stored_size != self._declared_size:
                 raise S3Error("IncompleteBody")
             bucket, key, upload_id = self._place
             upload = self._store._find(bucket).find_upload(key, upload_id)
             part = Part(
                 number=self._number,
                 size=digest.size,
-                etag=digest.md5,
+                etag=digest.etag,
                 checksums=dict(digest.checksums),
                 last_modified=self._store._now(),
             )
@@ -344,7 +363,7 @@ class MemoryStore:
             objects.take(source)
             gone.committed()
             return version
-        self._account.charge(version.size)
+        self._account.charge(len(found.blob.data))
         version = objects.put(version, Blob(self._account, found.blob.data), witness)
         marker, nothing = self._marker(source, version.owner), Blob(self._account, b"")
         objects.delete(source, always, None, always, marker, nothing, witness)
@@ -386,6 +405,7 @@ class MemoryStore:
         checksum_algorithm: str = "",
         checksum_type: str = "",
         lock: ObjectLock = UNLOCKED,
+        encryption: Encryption | None = None,
     ) -> Upload:
         """Begin a multipart upload."""
         uploads = self._find(bucket).uploads
@@ -398,6 +418,7 @@ class MemoryStore:
             checksum_algorithm=checksum_algorithm,
             checksum_type=checksum_type,
             lock=lock,
+            encryption=encryption,
         )
         uploads[record.id] = HeldUpload(record)
         return record
@@ -452,6 +473,7 @@ class MemoryStore:
             upload_id=upload_id,
             owner=upload.record.owner,
             lock=upload.record.lock,
+            encryption=upload.record.encryption,
         )
         # The object takes over the charge of its parts: the account must not be asked for both.
         version = objects.put(version, Blob(self._account, b"".join(blob.data for blob in blobs)), witness)

@@ -13,6 +13,7 @@ from twisted_s3.credentials import Users
 from twisted_s3.errors import S3Error
 from twisted_s3.events import Subscriptions
 from twisted_s3.interfaces import IAuthorizer, ICredentials, IObjectStore, VersionWalk
+from twisted_s3.keyring import Keyring, KeysInMemory
 from twisted_s3.listeners import Listeners
 from twisted_s3.model import User
 from twisted_s3.operations.announcing import Announcer
@@ -66,12 +67,15 @@ class Assembly:
             self.store: IObjectStore = MemoryStore(self.clock, options.limit_bytes)
         else:
             self.store = options.make_store(reactor, self.clock)
+        keyring = Keyring(KeysInMemory(self.clock.seconds))
         services = Services(
             store=self.store,
             credentials=options.credentials or Users([administrator, *options.users]),
             authorizer=PolicyAuthorizer() if options.authorizer is None else options.authorizer,
             clock=self.clock,
             region=options.region,
+            server_keys=keyring,
+            named_keys=keyring,
             announcer=Announcer(self.events, self.clock, options.region),
         )
         gate = FaultyGate(services, ForgivingAuthenticator(options.region, self.clock), self.faults)

@@ -96,7 +96,7 @@ class RecordTests(SynchronousTestCase):
 
     @given(PARTS, st.integers(0, 1 << 50))
     def test_part(self, part: Part, offset: int) -> None:
-        stored = record.StoredPart(part, "grids/1", offset)
+        stored = record.StoredPart(part, "grids/1", offset, part.size)
         self.assertEqual(record.load_part(record.dump_part(stored)), stored)
 
     @given(st.binary(max_size=20) | DOCUMENTS.map(lambda document: json.dumps(document).encode()))

@@ -25,13 +25,18 @@ _BLOCKS = {public_access_block_document(block): block for block in (ALL_BLOCKED,
 
 @attrs.frozen
 class BucketDefaults:
-    """The ownership and the public access block of new buckets, and of folders that a person made.
+    """The ownership and the public access block of new buckets, and of folders that a person made, and whether objects
+    are encrypted.
 
     A bucket from which either was removed is as on AWS: objects are their writers', and nothing is blocked.
+
+    :ivar encrypted: whether ``AES256`` is what holds for all buckets that do not say how objects are encrypted, at any
+        time. It is no document of theirs.
     """
 
     ownership: str = ENFORCED
     block: PublicAccessBlock = ALL_BLOCKED
+    encrypted: bool = False
 
     def documents(self) -> Mapping[str, bytes]:
         """As configuration documents. Where they are as without one there is none, as on AWS before these defaults."""

@@ -64,7 +64,13 @@ class Completion:
         :raise S3Error: ``NoSuchUpload``; ``InvalidPart`` when a part is not the committed one; from ``condition``.
         """
         upload = self._uploads.get(bucket, version.key, version.upload_id)
-        version = attrs.evolve(version, properties=upload.properties, owner=upload.owner, lock=upload.lock)
+        version = attrs.evolve(
+            version,
+            properties=upload.properties,
+            owner=upload.owner,
+            lock=upload.lock,
+            encryption=upload.encryption,
+        )
         with self._locks.upload(upload.id):
             self._uploads.get(bucket, version.key, upload.id)
             done = self._done_before(bucket, upload)
@@ -74,7 +80,7 @@ class Completion:
                 if done is None or not _same(done.parts, version.parts):
                     raise no_such_upload(upload.id)
                 return done
-            at_rest = joined((stored.at_rest, stored.part.size) for stored in listed)
+            at_rest = joined((stored.at_rest, stored.length) for stored in listed)
             version = attrs.evolve(version, at_rest=at_rest)
             grid = self._grid(bucket.upload(upload.id), listed)
             if grid is not None:
@@ -120,9 +126,9 @@ class Completion:
         """
         if not listed:
             return None
-        size = listed[0].part.size
+        size = listed[0].length
         place = listed[0].place if len(listed) == 1 else f"grids/{size}"
-        whole = all(stored.part.size == size for stored in listed[:-1]) and listed[-1].part.size <= size
+        whole = all(stored.length == size for stored in listed[:-1]) and listed[-1].length <= size
         numbered = all(stored.part.number == at for at, stored in enumerate(listed, 1))
         if not (place.startswith("grids/") and whole and numbered):
             return None
@@ -167,8 +173,8 @@ class Completion:
             for stored in listed:
                 if b"%b/%b" % (folder, stored.place.encode()) != grid:
                     self._copy(folder, stored, descriptor, offset)
-                offset += stored.part.size
-            self._disk.truncate(descriptor, version.size)
+                offset += stored.length
+            self._disk.truncate(descriptor, offset)
             self._disk.touch(descriptor)
             temporary = Temporary(descriptor, parent(grid), grid)
             return self._objects.put(temporary, bucket, version, condition, witness)
@@ -190,7 +196,7 @@ class Completion:
             offset = 0
             for stored in listed:
                 self._copy(bucket.upload(upload.id), stored, temporary.descriptor, offset)
-                offset += stored.part.size
+                offset += stored.length
             with self._locks.upload(upload.id):
                 self._uploads.get(bucket, upload.key, upload.id)
                 if self._listed(bucket, version) != listed:
@@ -207,7 +213,7 @@ class Completion:
         except FileNotFoundError:
             raise S3Error("InvalidPart", elements={"PartNumber": str(stored.part.number)}) from None
         try:
-            self._disk.copy_range(source, stored.offset, target, offset, stored.part.size)
+            self._disk.copy_range(source, stored.offset, target, offset, stored.length)
         finally:
             self._disk.close(source)
 

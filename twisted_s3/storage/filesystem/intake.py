@@ -96,7 +96,7 @@ class Intake:
             try:
                 chunks = self._feed(pieces)
                 digest = self._payload.finish()
-                self._write(chunks)
+                self._write([*chunks, *digest.rest])
                 return commit(attrs.evolve(digest, at_rest=self._at_rest.value))
             finally:
                 self._close()

@@ -14,7 +14,7 @@ from contextlib import suppress
 from mimetypes import MimeTypes
 from secrets import token_hex
 
-from twisted_s3.model import ObjectVersion, Properties
+from twisted_s3.model import SEALED_MAGIC, Encryption, ObjectVersion, Properties
 from twisted_s3.storage.filesystem.atrest import AtRest
 from twisted_s3.storage.filesystem.disk import Descriptor, IDisk, Stat
 from twisted_s3.storage.filesystem.files import Files
@@ -67,6 +67,10 @@ class Metadata:
             if raw is None and not self._disk.fstat(descriptor).links:
                 raise SideFileGone from None
         found = None if raw is None else load_version(raw, key, stamp)
+        sealed = False
+        if found is None and raw is not None:
+            sealed = self._is_sealed(descriptor)
+            found = load_version(raw, key, stamp, sealed)
         if not isinstance(found, str):
             return found
         beside = self._files.load(_side_path(found))
@@ -76,7 +80,7 @@ class Metadata:
                 return None
             raise SideFileGone
         raw = beside
-        found = load_version(raw, key, stamp)
+        found = load_version(raw, key, stamp, sealed)
         return found if isinstance(found, ObjectVersion) else None
 
     def raw(self, descriptor: Descriptor, stat: Stat) -> bytes | None:
@@ -97,6 +101,7 @@ class Metadata:
         md5 = hashlib.md5(usedforsecurity=False)
         at_rest = AtRest()
         size = 0
+        sealed = self._is_sealed(descriptor)
         while size < stat.size and (piece := self._disk.read(descriptor, size, min(_PIECE, stat.size - size))):
             md5.update(piece)
             at_rest.update([piece])
@@ -109,6 +114,8 @@ class Metadata:
             last_modified=after.mtime_ns / 1e9,
             properties=Properties(headers={"Content-Type": self._guess_type(key)}),
             at_rest=at_rest.value,
+            # A copy that lost its record, and with it what it takes to decrypt it.
+            encryption=Encryption("") if sealed else None,
         )
         return version, Stamp.of(stat) == Stamp.of(after)
 
@@ -150,6 +157,10 @@ class Metadata:
         if side_file is not None:
             with suppress(FileNotFoundError):
                 self._disk.unlink(side_file)
+
+    def _is_sealed(self, descriptor: Descriptor) -> bool:
+        """Whether a file begins like one with encrypted bytes."""
+        return self._disk.read(descriptor, 0, len(SEALED_MAGIC)) == SEALED_MAGIC
 
     def _write_beside(self, descriptor: Descriptor, stamp: Stamp, record: bytes) -> bytes:
         side = token_hex(16)

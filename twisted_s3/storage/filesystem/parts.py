@@ -49,7 +49,7 @@ class Parts:
         self.now = now
 
     def target(self, bucket: BucketLayout, upload_id: str, number: int, size: int) -> PartTarget:
-        """Where the bytes of a part of ``size`` bytes go, and how they become the part."""
+        """Where the bytes of a part go, of which ``size`` are stored, and how they become the part."""
         return PartTarget(self, bucket.upload(upload_id), upload_id, number, size)
 
     def list(self, bucket: BucketLayout, key: str, upload_id: str) -> Sequence[Part]:
@@ -171,13 +171,13 @@ class PartTarget:
     def commit(self, digest: Digest) -> Part:
         """Make the part durable, in place of an earlier one of its number. :raise S3Error: ``NoSuchUpload``."""
         assert self._file is not None
-        if digest.size != self._size:
+        if digest.stored_size != self._size:
             raise S3Error("IncompleteBody")
         self._parts.disk.fsync(self._file)
-        part = Part(self._number, digest.size, digest.md5, digest.checksums, self._parts.now())
+        part = Part(self._number, digest.size, digest.etag, digest.checksums, self._parts.now())
+        stored = StoredPart(part, self._place, self._offset, self._size, digest.at_rest)
         record = self._parts.disk.create_temporary(STAGING)
         try:
-            stored = StoredPart(part, self._place, self._offset, digest.at_rest)
             self._parts.disk.write(record.descriptor, 0, [dump_part(stored)])
             self._parts.disk.fsync(record.descriptor)
             earlier = self._publish(record)

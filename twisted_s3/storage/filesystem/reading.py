@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from threading import Lock
 
 from zope.interface import implementer
 
-from twisted_s3.interfaces import IOpenedObject
+from twisted_s3.interfaces import IDecipher, IOpenedObject
 from twisted_s3.model import ObjectVersion
 from twisted_s3.storage.filesystem.disk import Descriptor, IDisk
 from twisted_s3.storage.filesystem.pool import DiskPool
 
 #: Up to here a read that needs no waiting is made on the reactor's thread: a hop to the pool takes longer.
 _INLINE_BYTES = 256 << 10
+#: The same where what was read has to be decrypted.
+_INLINE_ENCRYPTED_BYTES = 64 << 10
 
 
 @implementer(IOpenedObject)
@@ -25,25 +28,33 @@ class OpenedObject:
         self._disk = disk
         self._pool = pool
         self._descriptor = descriptor
+        self._decipher: IDecipher | None = None
         self._lock = Lock()
         self._readers = 0
         self._closed = False
+
+    def unlock(self, decipher: IDecipher) -> None:
+        """Have what is read from now on decrypted."""
+        self._decipher = decipher
 
     async def read(self, offset: int, length: int) -> bytes:
         """Read exactly ``length`` bytes from ``offset``."""
         if self._closed:
             raise OSError(errno.EBADF, "the object was closed")
-        if length <= _INLINE_BYTES:
-            data = self._disk.read_cached(self._descriptor, offset, length)
-            if data is not None:
-                return data
+        if self.version.encryption is not None and self._decipher is None:
+            raise OSError(errno.EACCES, "the object is encrypted")
+        try:
+            if length <= (_INLINE_BYTES if self._decipher is None else _INLINE_ENCRYPTED_BYTES):
+                return self._deciphered(self._cached, offset, length)
+        except BlockingIOError:
+            pass
         with self._lock:
             self._readers += 1
         return await self._pool.run(self._read, offset, length)
 
     def fileno(self) -> int | None:
         """The descriptor of the file."""
-        return self._disk.fileno(self._descriptor)
+        return self._disk.fileno(self._descriptor) if self.version.encryption is None else None
 
     def close(self) -> None:
         """Close the descriptor, as soon as no thread reads from it."""
@@ -57,13 +68,28 @@ class OpenedObject:
 
     def _read(self, offset: int, length: int) -> bytes:
         try:
-            data = self._disk.read(self._descriptor, offset, length)
+            return self._deciphered(self._stored, offset, length)
         finally:
             with self._lock:
                 self._readers -= 1
                 last = self._closed and not self._readers
             if last:
                 self._disk.close(self._descriptor)
+
+    def _deciphered(self, stored: Callable[[int, int], bytes], offset: int, length: int) -> bytes:
+        decipher = self._decipher
+        return stored(offset, length) if decipher is None else decipher.read(stored, offset, length)
+
+    def _cached(self, offset: int, length: int) -> bytes:
+        """Bytes of the file that are there at once. :raise BlockingIOError: when they are not."""
+        data = self._disk.read_cached(self._descriptor, offset, length)
+        if data is None:
+            raise BlockingIOError(errno.EAGAIN, "not in the cache")
+        return data
+
+    def _stored(self, offset: int, length: int) -> bytes:
+        """Bytes of the file, as they are stored."""
+        data = self._disk.read(self._descriptor, offset, length)
         if len(data) != length:
             raise OSError(errno.EIO, "the file has become shorter")
         return data

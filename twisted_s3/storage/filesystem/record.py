@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 from zlib import crc32
@@ -19,6 +20,7 @@ from twisted_s3.model import (
     NULL_VERSION,
     UNLOCKED,
     Bucket,
+    Encryption,
     Grant,
     ObjectLock,
     ObjectVersion,
@@ -58,12 +60,14 @@ class StoredPart:
 
     :ivar place: the name of the file in the upload's folder.
     :ivar offset: where in that file.
+    :ivar length: how many bytes they are.
     :ivar at_rest: the checksum of the bytes there.
     """
 
     part: Part
     place: str
     offset: int
+    length: int
     at_rest: str = ""
 
 
@@ -99,7 +103,7 @@ def _load(raw: bytes) -> Any:
 
 
 def dump_version(version: ObjectVersion, stamp: Stamp) -> bytes:
-    """The record of an object, without its key, size and time: those are the file's."""
+    """The record of an object, without its key, time and, unless it is encrypted, size: those are the file's."""
     return _dump(
         {
             "v": _FORM,
@@ -113,6 +117,8 @@ def dump_version(version: ObjectVersion, stamp: Stamp) -> bytes:
             "o": version.owner,
             "n": "" if version.version_id == NULL_VERSION else version.version_id,
             "l": _dump_lock(version.lock),
+            "x": _dump_encryption(version.encryption),
+            "z": 0 if version.encryption is None else version.size,
             **_dump_properties(version.properties),
         }
     )
@@ -123,17 +129,25 @@ def dump_pointer(side: str, stamp: Stamp) -> bytes:
     return _dump({"v": _FORM, "s": [stamp.size, stamp.mtime_ns, stamp.inode], "side": side})
 
 
-def load_version(raw: bytes, key: str, stamp: Stamp) -> ObjectVersion | str | None:
-    """Read a record: the version, or the side file it points to; None when it is stale or no record."""
+def load_version(raw: bytes, key: str, stamp: Stamp, sealed: bool = False) -> ObjectVersion | str | None:
+    """Read a record: the version, or the side file it points to; None when it is stale or no record.
+
+    What is encrypted tells by itself whether it was changed, so the record of a file with encrypted bytes is never
+    stale. Without it they would be taken for the bytes of the object.
+
+    :param sealed: whether the file begins like one with encrypted bytes.
+    """
     try:
         document = _load(raw)
-        if document["s"][:2] != [stamp.size, stamp.mtime_ns]:
-            return None
+        fresh = document["s"][:2] == [stamp.size, stamp.mtime_ns]
         if "side" in document:
-            return _side_of(document)
+            return _side_of(document) if fresh or sealed else None
+        encryption = _load_encryption(document)
+        if not fresh and (encryption is None or not (sealed or document["s"][0] == stamp.size)):
+            return None
         return ObjectVersion(
             key=key,
-            size=stamp.size,
+            size=stamp.size if encryption is None else int(document.get("z", 0)),
             etag=document["e"],
             last_modified=stamp.mtime_ns / 1e9,
             properties=_load_properties(document),
@@ -145,6 +159,7 @@ def load_version(raw: bytes, key: str, stamp: Stamp) -> ObjectVersion | str | No
             version_id=document["n"] if is_made_id(document.get("n")) else NULL_VERSION,
             lock=_load_lock(document),
             at_rest=document.get("f", ""),
+            encryption=encryption,
         )
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
@@ -214,6 +229,7 @@ def dump_upload(upload: Upload) -> bytes:
             "algorithm": upload.checksum_algorithm,
             "type": upload.checksum_type,
             "l": _dump_lock(upload.lock),
+            "x": _dump_encryption(upload.encryption),
             **_dump_properties(upload.properties),
         }
     )
@@ -232,6 +248,7 @@ def load_upload(raw: bytes, upload_id: str) -> Upload | None:
             checksum_algorithm=document.get("algorithm", ""),
             checksum_type=document.get("type", ""),
             lock=_load_lock(document),
+            encryption=_load_encryption(document),
         )
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
@@ -239,12 +256,14 @@ def load_upload(raw: bytes, upload_id: str) -> Upload | None:
 
 def dump_part(stored: StoredPart) -> bytes:
     """The record of a committed part."""
+    length = None if stored.length == stored.part.size else stored.length
     return _dump(
         {
             "v": _FORM,
             "part": _dump_part(stored.part),
             "place": stored.place,
             "offset": stored.offset,
+            "length": length,
             "f": stored.at_rest,
         }
     )
@@ -255,7 +274,8 @@ def load_part(raw: bytes) -> StoredPart | None:
     try:
         document = _load(raw)
         part = _load_part(document["part"])
-        return StoredPart(part, document["place"], document.get("offset", 0), document.get("f", ""))
+        length = document.get("length", part.size)
+        return StoredPart(part, document["place"], document.get("offset", 0), length, document.get("f", ""))
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
 
@@ -299,6 +319,27 @@ def _load_lock(document: Mapping[str, Any]) -> ObjectLock:
         return UNLOCKED
     mode, until, legal_hold = document["l"]
     return ObjectLock(str(mode), float(until), bool(legal_hold))
+
+
+def _dump_encryption(encryption: Encryption | None) -> list[Any]:
+    if encryption is None:
+        return []
+    wrapped = b64encode(encryption.wrapped).decode("ascii")
+    return [
+        encryption.kind,
+        encryption.key_id,
+        wrapped,
+        encryption.name,
+        encryption.context,
+        int(encryption.bucket_key),
+    ]
+
+
+def _load_encryption(document: Mapping[str, Any]) -> Encryption | None:
+    if "x" not in document:
+        return None
+    kind, key_id, wrapped, name, context, bucket_key = document["x"]
+    return Encryption(str(kind), b64decode(wrapped), str(key_id), str(name), str(context), bool(bucket_key))
 
 
 def _dump_part(part: Part) -> list[Any]:

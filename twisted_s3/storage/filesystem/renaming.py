@@ -98,7 +98,7 @@ class Renaming:
             source_condition(version)
             temporary = self._disk.create_temporary(STAGING)
             try:
-                self._disk.copy_range(found.descriptor, 0, temporary.descriptor, 0, version.size)
+                self._disk.copy_range(found.descriptor, 0, temporary.descriptor, 0, found.stat.size)
                 made = self._objects.put(temporary, bucket, attrs.evolve(version, key=target), condition, witness)
             finally:
                 self._files.drop(temporary)

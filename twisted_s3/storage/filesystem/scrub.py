@@ -277,10 +277,10 @@ class Scrub:
         descriptor = self._disk.open(b"%b/%b" % (folder, stored.place.encode()), Access.READ)
         try:
             there = self._disk.fstat(descriptor).size - stored.offset
-            if there < stored.part.size:
-                raise Damage(Problem.SIZE, f"{max(there, 0)} bytes in place of {stored.part.size}")
+            if there < stored.length:
+                raise Damage(Problem.SIZE, f"{max(there, 0)} bytes in place of {stored.length}")
             if deep:
-                yield from self._soundness.verify(descriptor, stored.offset, stored.part.size, stored.at_rest)
+                yield from self._soundness.verify(descriptor, stored.offset, stored.length, stored.at_rest)
         finally:
             self._disk.close(descriptor)
 

@@ -25,7 +25,18 @@ from twisted_s3.interfaces import (
     always,
     unwitnessed,
 )
-from twisted_s3.model import UNLOCKED, Bucket, Deletion, Digest, ObjectLock, ObjectVersion, Part, Properties, Upload
+from twisted_s3.model import (
+    UNLOCKED,
+    Bucket,
+    Deletion,
+    Digest,
+    Encryption,
+    ObjectLock,
+    ObjectVersion,
+    Part,
+    Properties,
+    Upload,
+)
 from twisted_s3.storage.filesystem.buckets import Buckets, is_folder_name
 from twisted_s3.storage.filesystem.completion import Completion
 from twisted_s3.storage.filesystem.disk import IDisk, UnsyncedDisk
@@ -233,13 +244,14 @@ class FilesystemStore:
             version = ObjectVersion(
                 key=key,
                 size=digest.size,
-                etag=digest.md5,
+                etag=digest.etag,
                 last_modified=0.0,
                 properties=properties,
                 checksums=digest.checksums,
                 owner=owner,
                 lock=lock,
                 at_rest=digest.at_rest,
+                encryption=digest.encryption,
             )
             return self._objects.put(target.temporary, layout, version, condition, witness)
 
@@ -302,13 +314,14 @@ class FilesystemStore:
         checksum_algorithm: str = "",
         checksum_type: str = "",
         lock: ObjectLock = UNLOCKED,
+        encryption: Encryption | None = None,
     ) -> Upload:
         """Begin a multipart upload."""
         layout = self._buckets.layout(bucket)
         with disk_failures():
             self._reserve.require()
-        create = partial(self._uploads.create, layout, key, properties, owner, checksum_algorithm, checksum_type, lock)
-        return await self._run(create)
+        checksum = checksum_algorithm, checksum_type
+        return await self._run(self._uploads.create, layout, key, properties, owner, *checksum, lock, encryption)
 
     async def get_upload(self, bucket: str, key: str, upload_id: str) -> Upload:
         """:raise S3Error: ``NoSuchUpload``."""
@@ -321,7 +334,7 @@ class FilesystemStore:
     async def stage_part(
         self, bucket: str, key: str, upload_id: str, number: int, size: int, payload: IPayload
     ) -> IStagedPart:
-        """Begin to write a part of ``size`` bytes. :raise S3Error: ``NoSuchUpload``."""
+        """Begin to write a part of which ``size`` bytes are to be stored. :raise S3Error: ``NoSuchUpload``."""
         layout = self._buckets.layout(bucket)
         await self._run(self._uploads.get, layout, key, upload_id)
         with disk_failures():

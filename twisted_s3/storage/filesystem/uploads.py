@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from secrets import token_hex
 
 from twisted_s3.errors import S3Error
-from twisted_s3.model import ObjectLock, Properties, Upload
+from twisted_s3.model import Encryption, ObjectLock, Properties, Upload
 from twisted_s3.storage.filesystem.buckets import Buckets
 from twisted_s3.storage.filesystem.disk import IDisk
 from twisted_s3.storage.filesystem.files import Files
@@ -49,9 +49,20 @@ class Uploads:
         checksum_algorithm: str,
         checksum_type: str,
         lock: ObjectLock,
+        encryption: Encryption | None,
     ) -> Upload:
         """Begin an upload. :raise S3Error: ``NoSuchBucket``."""
-        upload = Upload(token_hex(24), key, self._now(), properties, owner, checksum_algorithm, checksum_type, lock)
+        upload = Upload(
+            id=token_hex(24),
+            key=key,
+            initiated=self._now(),
+            properties=properties,
+            owner=owner,
+            checksum_algorithm=checksum_algorithm,
+            checksum_type=checksum_type,
+            lock=lock,
+            encryption=encryption,
+        )
         with self._locks.bucket(bucket.name):
             self._buckets.require(bucket)
             self._files.save(dump_upload(upload), _record(bucket, upload.id), replace=False, top=BUCKETS)
