@@ -118,7 +118,7 @@ def dump_version(version: ObjectVersion, stamp: Stamp) -> bytes:
             "n": "" if version.version_id == NULL_VERSION else version.version_id,
             "l": _dump_lock(version.lock),
             "x": _dump_encryption(version.encryption),
-            "z": 0 if version.encryption is None else version.size,
+            "b": 0 if version.encryption is None else version.size,
             **_dump_properties(version.properties),
         }
     )
@@ -147,7 +147,7 @@ def load_version(raw: bytes, key: str, stamp: Stamp, sealed: bool = False) -> Ob
             return None
         return ObjectVersion(
             key=key,
-            size=stamp.size if encryption is None else int(document.get("z", 0)),
+            size=stamp.size if encryption is None else int(document.get("b", 0)),
             etag=document["e"],
             last_modified=stamp.mtime_ns / 1e9,
             properties=_load_properties(document),
