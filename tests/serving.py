@@ -124,6 +124,7 @@ class ServingTestCase(TestCase):
             server_keys=keys,
             named_keys=keys,
             customer_keys_over_http=changes.get("customer_keys_over_http", "loopback"),
+            notifier=changes.get("notifier"),
         )
         sigv2, strict = changes.get("allow_sigv2", self.allow_sigv2), changes.get("presigned_checksums", False)
         gate = Gate(services, Authenticator(services.region, sigv2, strict))

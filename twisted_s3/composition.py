@@ -7,9 +7,12 @@ from typing import Any
 
 from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.accesslog import AccessEntry, AccessLog
+from twisted_s3.delivery.configured import load_targets
+from twisted_s3.delivery.jobs import delivery_jobs
 from twisted_s3.interfaces import ICredentials, IObjectStore
 from twisted_s3.keyring import KeyFile, Keyring, in_threads_of, keyring_path
 from twisted_s3.operations.call import Services
+from twisted_s3.operations.notifying import Notifier
 from twisted_s3.periodic import Job
 from twisted_s3.protocol.access.defaults import BucketDefaults
 from twisted_s3.protocol.access.publicblock import ALL_BLOCKED, NOTHING_BLOCKED
@@ -36,10 +39,14 @@ def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Comp
         threads=settings.disk_threads,
         min_free=settings.min_free,
         verify_reads=settings.verify_reads,
+        event_limit=settings.event_queue_limit,
         is_bucket_name=is_bucket_name,
     )
-    site = _site(settings, store, credentials, reactor)
-    return Composition(store, site, store.clean, _jobs(settings, store, reactor), store.take_lease)
+    targets = load_targets(settings.config)
+    notifier = Notifier(store.events, [target.name for target in targets], reactor, settings.region)
+    site = _site(settings, store, credentials, reactor, notifier)
+    jobs = [*_jobs(settings, store, reactor), *delivery_jobs(targets, store.events, reactor)]
+    return Composition(store, site, store.clean, jobs, store.take_lease)
 
 
 def _jobs(settings: Settings, store: FilesystemStore, reactor: Any) -> Sequence[Job]:
@@ -50,7 +57,9 @@ def _jobs(settings: Settings, store: FilesystemStore, reactor: Any) -> Sequence[
     return (Job("scrub", SCRUB_LOOKS, scrubber.run, scrubber.hurry),)
 
 
-def _site(settings: Settings, store: IObjectStore, credentials: ICredentials, reactor: Any) -> S3Site:
+def _site(
+    settings: Settings, store: IObjectStore, credentials: ICredentials, reactor: Any, notifier: Notifier
+) -> S3Site:
     defaults = BucketDefaults(
         settings.default_object_ownership,
         ALL_BLOCKED if settings.default_public_access_block else NOTHING_BLOCKED,
@@ -69,6 +78,7 @@ def _site(settings: Settings, store: IObjectStore, credentials: ICredentials, re
         server_keys=keyring,
         named_keys=keyring,
         customer_keys_over_http=settings.sse_c_over_http,
+        notifier=notifier,
     )
     strict = settings.presigned_checksums == "check"
     gate = Gate(services, Authenticator(settings.region, settings.allow_sigv2, strict))

@@ -28,6 +28,9 @@ USER_VARIABLES = frozenset({"S3STORE_ACCESS_KEY", "S3STORE_SECRET_KEY"})
 #: What a TOML file may hold beside ``[server]``; :mod:`twisted_s3.credentials` reads it.
 USERS_TABLE = "users"
 
+#: Likewise; :mod:`twisted_s3.delivery.configured` reads it.
+TARGETS_TABLE = "targets"
+
 DURABILITIES = ("strict", "none")
 SCRUBS = ("off", "light", "deep")
 OWNERSHIPS = ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter")
@@ -292,6 +295,9 @@ class Settings:
     )
     scrub_rate: int = _setting(_count(1024, 2**40), 8 * 2**20, "bytes that the look for damage reads in a second")
     scrub_interval: float = _setting(TIMEOUT, 7 * 86400.0, "time from one look at everything to the next")
+    event_queue_limit: int = _setting(
+        SIZE, 256 * 2**20, "bytes of events that wait for their targets: with more, the oldest are lost"
+    )
     upload_expiry: float = _setting(SECONDS, 7 * 86400.0, "age at which an unfinished multipart upload goes; 0: never")
 
     @property
@@ -339,8 +345,9 @@ def read_config(path: Path) -> Mapping[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(str(path), f"is not TOML: {error}") from None
     for name in document:
-        if name not in ("server", USERS_TABLE):
-            raise SettingsError(str(path), f"unknown table or setting {name!r}; there are [server] and [[users]]")
+        if name not in ("server", USERS_TABLE, TARGETS_TABLE):
+            known = "[server], [[users]] and [[targets]]"
+            raise SettingsError(str(path), f"unknown table or setting {name!r}; there are {known}")
     if not isinstance(document.get("server", {}), dict):
         raise SettingsError(str(path), "[server] must be a table")
     return document

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 
 from twisted_s3.credentials import UserReload, Users, UserSources, ready_to_paste
+from twisted_s3.delivery.configured import load_targets
 from twisted_s3.keyring import KeyFile, keyring_path, read_keys
 from twisted_s3.listeners import ListenError, endpoint_check
 from twisted_s3.logformat import flushing, make_observer
@@ -94,6 +95,7 @@ class Options(usage.Options):
             self.sources = UserSources.of(self.settings, self._environ)
             self.sources.configured()
             read_keys(keyring_path(self.settings))
+            load_targets(self.settings.config)
         except SettingsError as error:
             raise usage.UsageError(str(error)) from None
 

@@ -9,8 +9,10 @@ import attrs
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket, Grant, ObjectVersion, Properties
 from twisted_s3.operations.call import MEDIUM_DOCUMENT, Answer, Call, document
+from twisted_s3.operations.notifying import changing
 from twisted_s3.protocol.access import acl, ownership
 from twisted_s3.protocol.access.acl import Grants
+from twisted_s3.protocol.events import ACL_PUT
 from twisted_s3.protocol.head import RequestHead
 
 
@@ -102,7 +104,10 @@ async def put_object_acl(call: Call) -> Answer:
         kept = None if _enforced(call, bucket) else grants
         return attrs.evolve(version, properties=attrs.evolve(version.properties, acl=kept))
 
-    await call.store.change_object(call.bucket_name, call.key, change, call.parameter("versionId"))
+    version = await call.store.change_object(
+        call.bucket_name, call.key, change, call.parameter("versionId"), call.witness(changing(ACL_PUT))
+    )
+    await call.announce(ACL_PUT, call.key, version)
     return Answer(200)
 
 

@@ -11,9 +11,20 @@ from twisted.internet.interfaces import IReactorThreads, IReactorTime
 from twisted.internet.threads import deferToThreadPool
 
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import IAuthorizer, IBody, ICredentials, IKeyService, IObjectStore, IOpenedObject, IStaged
+from twisted_s3.interfaces import (
+    IAuthorizer,
+    IBody,
+    ICredentials,
+    IKeyService,
+    IObjectStore,
+    IOpenedObject,
+    IStaged,
+    Witness,
+    unwitnessed,
+)
 from twisted_s3.model import Bucket, ByteRange, ObjectVersion, User
 from twisted_s3.operations.announcing import Announcer, Origin
+from twisted_s3.operations.notifying import Describe, Notifier, Source
 from twisted_s3.operations.patience import Work
 from twisted_s3.protocol.access.defaults import BucketDefaults
 from twisted_s3.protocol.access.ownership import ENFORCED
@@ -58,6 +69,7 @@ class ObjectLimits:
 class Services:
     """What every operation of one server shares.
 
+    :ivar notifier: queues the events that buckets ask for; None where there are no targets.
     :ivar keepalive: seconds after which a long operation begins its answer, and then between its signs of life.
     :ivar threads: whose threads read large documents; None: they are read where they come.
     :ivar server_keys: for ``AES256``; None while there is no such encryption.
@@ -78,6 +90,7 @@ class Services:
     server_keys: IKeyService | None = None
     named_keys: IKeyService | None = None
     customer_keys_over_http: str = "loopback"
+    notifier: Notifier | None = None
 
 
 @attrs.frozen
@@ -227,6 +240,13 @@ class Call:
         if await under_way.wait():
             return under_way.result()
         return attrs.evolve(document(b""), later=under_way)
+
+    def witness(self, describe: Describe) -> Witness:
+        """Who queues the events of a write to the bucket, together with it."""
+        notifier = self.services.notifier
+        if notifier is None or self.bucket is None:
+            return unwitnessed
+        return notifier.witness(Source(self.bucket, self.bucket_owner, self.owner, self.origin), describe)
 
     async def announce(
         self, event: str, key: str, version: ObjectVersion | None = None, version_id: str | None = None

@@ -15,6 +15,7 @@ from twisted_s3.operations.call import Answer, Call, discarding, document
 from twisted_s3.operations.encryption import part_sealing, sealing_for, unlock
 from twisted_s3.operations.headers import check_expected_owner, refuse_unbuilt
 from twisted_s3.operations.multipart import part_algorithms, upload_id
+from twisted_s3.operations.notifying import making
 from twisted_s3.operations.objects import check_early
 from twisted_s3.operations.tagging import authorize_copying_tags, authorize_tagging
 from twisted_s3.operations.versioning import version_header
@@ -75,7 +76,9 @@ async def _copy(call: Call) -> Answer:
         payload = sealing.payload(Payload(_algorithms(call, opened)))
         async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
             await staged.copy_from(opened, ByteRange(0, size))
-            version = await staged.commit(call.key, made.properties, condition, made.owner)
+            version = await staged.commit(
+                call.key, made.properties, condition, made.owner, witness=call.witness(making(CREATED_COPY))
+            )
     await call.announce(CREATED_COPY, call.key, version)
     headers = [*version_header(call.bucket, version), *copied, *sealing.headers]
     return document(xmldocs.copy_object_result(version), headers)

@@ -10,6 +10,7 @@ from twisted_s3.interfaces import Condition
 from twisted_s3.model import Deletion
 from twisted_s3.operations.call import Answer, Call, document
 from twisted_s3.operations.headers import require_digest
+from twisted_s3.operations.notifying import removing
 from twisted_s3.operations.versioning import deletion_headers, version_named
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.conditions import delete_condition, deletion_condition
@@ -65,7 +66,10 @@ async def _delete_entry(call: Call, entry: DeleteEntry) -> Deleted | DeleteFailu
 
 
 async def _delete(call: Call, key: str, version_id: str | None, condition: Condition) -> Deletion:
-    deletion = await call.store.delete_object(call.bucket_name, key, condition, version_id, owner=call.owner)
+    witness = call.witness(removing(key, version_id is not None))
+    deletion = await call.store.delete_object(
+        call.bucket_name, key, condition, version_id, owner=call.owner, witness=witness
+    )
     if deletion.delete_marker and version_id is None:
         await call.announce(REMOVED_MARKER, key, version_id=deletion.version_id)
     elif deletion:

@@ -129,6 +129,12 @@ TREATMENTS = _table(
         (_HONOURED, "*", "Tagging OwnershipControls PublicAccessBlockConfiguration Policy AccessControlPolicy"),
         (_HONOURED, "*", "CORSConfiguration"),
         (_HONOURED, "*", "VersioningConfiguration ObjectLockConfiguration Retention LegalHold"),
+        (_HONOURED, "*", "NotificationConfiguration x-amz-skip-destination-validation"),
+        (
+            Treatment(REFUSED, "there are no rules of EventBridge here"),
+            "PutBucketNotificationConfiguration",
+            "NotificationConfiguration/EventBridgeConfiguration",
+        ),
         (_HONOURED, "*", "LifecycleConfiguration x-amz-transition-default-minimum-object-size"),
         (
             Treatment(UNHEEDED, "an administrator can always mend a policy"),

@@ -15,6 +15,7 @@ from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding, document
 from twisted_s3.operations.encryption import check_upload_key, part_sealing, sealing_for
 from twisted_s3.operations.headers import etag_header, refuse_unbuilt
+from twisted_s3.operations.notifying import making
 from twisted_s3.operations.objects import check_early
 from twisted_s3.operations.tagging import authorize_tagging
 from twisted_s3.operations.versioning import version_header
@@ -144,6 +145,7 @@ async def _prepared(call: Call, condition: Condition) -> Callable[[], Awaitable[
         {algorithm: checksum},
         kind,
         condition,
+        call.witness(making(CREATED_MULTIPART)),
     )
 
 

@@ -18,6 +18,7 @@ from twisted_s3.operations.headers import (
     refuse_unbuilt,
     validators,
 )
+from twisted_s3.operations.notifying import making
 from twisted_s3.operations.tagging import authorize_tagging, tagging_count
 from twisted_s3.operations.versioning import version_header, version_named
 from twisted_s3.protocol.conditions import check_read, range_applies, write_condition
@@ -52,7 +53,9 @@ async def put_object(call: Call) -> Answer:
     await check_early(call, condition)
     async with discarding(call.store.stage(call.bucket_name, sealing.payload(payload))) as staged:
         await call.receive(staged, limit if payload.size is None else None)
-        version = await staged.commit(call.key, made.properties, condition, made.owner)
+        version = await staged.commit(
+            call.key, made.properties, condition, made.owner, witness=call.witness(making(CREATED_PUT))
+        )
     await call.announce(CREATED_PUT, call.key, version)
     headers = [etag_header(version.etag), *checksum_headers(version), *version_header(call.bucket, version)]
     return Answer(200, [*headers, *sealing.headers])

@@ -14,6 +14,7 @@ from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding
 from twisted_s3.operations.encryption import sealing_for
 from twisted_s3.operations.headers import check_expected_owner, checksum_headers, etag_header, refuse_unbuilt
+from twisted_s3.operations.notifying import making
 from twisted_s3.operations.objects import check_early
 from twisted_s3.operations.versioning import version_header
 from twisted_s3.protocol import postform
@@ -66,7 +67,9 @@ async def post_object(call: Call) -> Answer:
     await check_early(call, condition)
     async with discarding(call.store.stage(call.bucket_name, sealing.payload(payload))) as staged:
         await _receive_file(call, parser, begun, staged, bounds)
-        version = await staged.commit(call.key, made.properties, condition, made.owner)
+        version = await staged.commit(
+            call.key, made.properties, condition, made.owner, witness=call.witness(making(CREATED_POST))
+        )
     await call.announce(CREATED_POST, call.key, version)
     return _answer(call, fields, version, sealing.headers)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted_s3.errors import S3Error
 from twisted_s3.operations.call import Answer, Call
 from twisted_s3.operations.headers import refuse_unbuilt
+from twisted_s3.operations.notifying import either, making, removing
 from twisted_s3.protocol.conditions import rename_conditions
 from twisted_s3.protocol.copysource import parse_rename_source
 from twisted_s3.protocol.events import CREATED_COPY, REMOVED_DELETE
@@ -25,7 +26,8 @@ async def rename_object(call: Call) -> Answer:
     for action in ("s3:GetObject", "s3:DeleteObject"):
         await call.authorize(action, call.bucket, source)
     source_condition, condition = rename_conditions(call.head, call.services.clock.seconds())
-    version = await call.store.rename_object(call.bucket_name, source, call.key, source_condition, condition)
+    witness = call.witness(either(making(CREATED_COPY), removing(source)))
+    version = await call.store.rename_object(call.bucket_name, source, call.key, source_condition, condition, witness)
     await call.announce(CREATED_COPY, call.key, version)
     await call.announce(REMOVED_DELETE, source)
     return Answer(200)

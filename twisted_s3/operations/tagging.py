@@ -9,15 +9,17 @@ import attrs
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket, ObjectVersion
 from twisted_s3.operations.call import SHORT_DOCUMENT, Answer, Call, document
+from twisted_s3.operations.notifying import changing
 from twisted_s3.operations.versioning import version_header, version_named
 from twisted_s3.protocol.copysource import CopySource
+from twisted_s3.protocol.events import TAGGING_DELETE, TAGGING_PUT
 from twisted_s3.protocol.requestdocs import parse_tagging
 from twisted_s3.protocol.tagging import HEADER, tagging_document
 
 
 async def put_object_tagging(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html"""
-    return Answer(200, await _set_tags(call, await call.parsed(parse_tagging, SHORT_DOCUMENT)))
+    return Answer(200, await _set_tags(call, await call.parsed(parse_tagging, SHORT_DOCUMENT), TAGGING_PUT))
 
 
 async def get_object_tagging(call: Call) -> Answer:
@@ -28,10 +30,10 @@ async def get_object_tagging(call: Call) -> Answer:
 
 async def delete_object_tagging(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html"""
-    return Answer(204, await _set_tags(call, {}))
+    return Answer(204, await _set_tags(call, {}, TAGGING_DELETE))
 
 
-async def _set_tags(call: Call, tags: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+async def _set_tags(call: Call, tags: Mapping[str, str], event: str) -> Sequence[tuple[str, str]]:
     """Replace the tags of the version that has the key at that moment, or that is named; all else about it stays.
 
     :return: the headers that tell which it was.
@@ -40,7 +42,10 @@ async def _set_tags(call: Call, tags: Mapping[str, str]) -> Sequence[tuple[str, 
     def change(version: ObjectVersion) -> ObjectVersion:
         return attrs.evolve(version, properties=attrs.evolve(version.properties, tags=tags))
 
-    version = await call.store.change_object(call.bucket_name, call.key, change, version_named(call))
+    version = await call.store.change_object(
+        call.bucket_name, call.key, change, version_named(call), call.witness(changing(event))
+    )
+    await call.announce(event, call.key, version)
     return version_header(call.bucket, version)
 
 

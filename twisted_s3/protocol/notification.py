@@ -19,6 +19,9 @@ from twisted_s3.protocol.events import AWS_EVENT_PATTERNS
 from twisted_s3.protocol.xmldocs import document, element
 from twisted_s3.protocol.xmlreading import children_of, members_of, name_of, parse_document, text_of, texts_of
 
+#: Under which it is kept among the configurations of a bucket.
+NAME = "notification"
+
 ROOT = "NotificationConfiguration"
 
 #: Kinds of destinations: the element of a rule, to the element in it that holds the ARN.

@@ -7,6 +7,8 @@ All paths are bytes, relative to the data directory, without leading or trailing
     .s3store/locks/                             files that are only locked
     .s3store/records/                           metadata that no inode can hold
     .s3store/quarantine/                        damaged objects that a person had taken away
+    .s3store/events/log/                        events that wait to be delivered
+    .s3store/events/targets/<name>/             how far a target has come, and what it would not take
     .s3store/buckets/<bucket>/bucket.json       who owns the bucket
     .s3store/buckets/<bucket>/overflow/         the objects that no path can hold
     .s3store/buckets/<bucket>/versions/         noncurrent versions and delete markers: a folder for each key
@@ -27,6 +29,8 @@ LOCKS = STATE + b"/locks"
 RECORDS = STATE + b"/records"
 QUARANTINE = STATE + b"/quarantine"
 BUCKETS = STATE + b"/buckets"
+EVENTS = STATE + b"/events"
+EVENT_LOG = EVENTS + b"/log"
 
 #: The longest key, in UTF-8 bytes.
 MAX_KEY_SIZE = 1024

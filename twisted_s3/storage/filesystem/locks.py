@@ -1,7 +1,8 @@
 """Locks that hold between threads and between processes: ``flock`` on striped files.
 
-Taken in pool threads only, always in the order upload, bucket, key, and two keys only in the order of their stripes,
-so that nobody waits for ever. Each taking opens the file anew: ``flock`` belongs to the open file, not to the process.
+Taken in pool threads only, always in the order upload, bucket, key, events, and two keys only in the order of their
+stripes, so that nobody waits for ever. Each taking opens the file anew: ``flock`` belongs to the open file, not to the
+process.
 """
 
 from __future__ import annotations
@@ -47,6 +48,12 @@ class Locks:
         with ExitStack() as stack:
             for stripe in sorted({_stripe(f"{bucket}/{key}", _STRIPES) for key in keys}):
                 stack.enter_context(self._locked(b"key", stripe))
+            yield
+
+    @contextmanager
+    def events(self) -> Iterator[None]:
+        """Keep the log of events as it is. Taken last of all, and for a moment only."""
+        with self._locked(b"events", 0):
             yield
 
     def take_lease(self, name: str) -> Descriptor | None:

@@ -39,12 +39,16 @@ from twisted_s3.model import (
 )
 from twisted_s3.storage.filesystem.buckets import Buckets, is_folder_name
 from twisted_s3.storage.filesystem.completion import Completion
+from twisted_s3.storage.filesystem.deliveries import Deliveries
 from twisted_s3.storage.filesystem.disk import IDisk, UnsyncedDisk
+from twisted_s3.storage.filesystem.eventlog import DEFAULT_LIMIT, EventLog
+from twisted_s3.storage.filesystem.eventqueue import EventQueue
 from twisted_s3.storage.filesystem.failures import disk_failures
 from twisted_s3.storage.filesystem.files import Files, Found
 from twisted_s3.storage.filesystem.history import BucketHistory
 from twisted_s3.storage.filesystem.intake import Intake, TemporaryTarget
 from twisted_s3.storage.filesystem.integrity import Integrity
+from twisted_s3.storage.filesystem.journal import Journal
 from twisted_s3.storage.filesystem.layout import BUCKETS, LOCKS, RECORDS, STAGING, BucketLayout
 from twisted_s3.storage.filesystem.listing import DirectorySnapshots, key_walk
 from twisted_s3.storage.filesystem.locks import Locks
@@ -90,9 +94,11 @@ class FilesystemStore:
     :param min_free: how many bytes are to stay free on the disk: with less, bodies, parts and uploads are refused with
         ``ServiceUnavailable`` before a byte of them is read, while all else goes on.
     :param verify_reads: never give out the last bytes of a damaged object to whoever reads all of it.
+    :param event_limit: how many bytes of events may wait to be delivered.
     :param is_bucket_name: tells which names can be a bucket's.
     :param wrap: what to put around the disk, to watch it or to make it fail.
     :raise OSError: when the data directory can not be opened.
+    :ivar events: the events that wait to be delivered.
     :ivar integrity: looks after the directory as a whole, in the thread that calls it, also while the store is stopped.
     """
 
@@ -104,6 +110,7 @@ class FilesystemStore:
         threads: int = DEFAULT_THREADS,
         min_free: int = 0,
         verify_reads: bool = False,
+        event_limit: int = DEFAULT_LIMIT,
         is_bucket_name: Callable[[str], bool] = is_folder_name,
         wrap: Callable[[IDisk], IDisk] = lambda disk: disk,
     ) -> None:
@@ -132,6 +139,14 @@ class FilesystemStore:
         self._completion = Completion(
             disk, self._files, locks, self._lookup, self._objects, self._uploads, self._parts, self._discard
         )
+        journal = Journal(
+            EventLog(disk, self._files, directories, locks, self._now, event_limit),
+            locks,
+            self._lookup,
+            versions,
+            self._buckets.layout,
+        )
+        self.events = EventQueue(self._run, journal, Deliveries(disk, self._files, directories))
         self._snapshots = DirectorySnapshots(disk, reactor)
         # A walk through everything must not push out the listings that clients page through.
         snapshots = DirectorySnapshots(disk, reactor, limit=0)
