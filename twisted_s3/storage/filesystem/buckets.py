@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import attrs
@@ -155,16 +155,18 @@ class Buckets:
 
     def clean(self) -> None:
         """Drop what is recorded about buckets whose folder is gone."""
+        for bucket in self.orphaned():
+            with self._locks.bucket(bucket.name, exclusive=True):
+                if not self._exists(bucket):
+                    with suppress(FileNotFoundError):
+                        self._files.remove_tree(bucket.state)
+
+    def orphaned(self) -> Iterator[BucketLayout]:
+        """Buckets whose folder is gone, or not yet made."""
         for raw, _ in self._disk.scan(BUCKETS):
             name = raw.decode("utf-8", "replace")
-            if not self._is_name(name):
-                continue
-            bucket = BucketLayout(name)
-            if not self._exists(bucket):
-                with self._locks.bucket(name, exclusive=True):
-                    if not self._exists(bucket):
-                        with suppress(FileNotFoundError):
-                            self._files.remove_tree(bucket.state)
+            if self._is_name(name) and not self._exists(BucketLayout(name)):
+                yield BucketLayout(name)
 
     def _save(self, bucket: BucketLayout, record: Bucket) -> None:
         self._files.save(dump_bucket(record), bucket.record, replace=True, top=BUCKETS)

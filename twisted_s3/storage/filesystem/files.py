@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from contextlib import suppress
 from secrets import token_hex
 
@@ -174,19 +175,30 @@ class Files:
 
     def clean_staging(self) -> None:
         """Remove what processes that are gone have left in the staging folder."""
+        for _ in self.abandoned(remove=True):
+            pass
+
+    def abandoned(self, remove: bool) -> Iterator[bytes]:
+        """What processes that are gone have left in the staging folder; removed, if so wanted."""
         for name, kind in self._disk.scan(STAGING):
             path = b"%b/%b" % (STAGING, name)
             if kind is Kind.DIRECTORY:
-                self.remove_trash(path)
+                if remove:
+                    self.remove_trash(path)
+                yield path
             else:
                 with suppress(FileNotFoundError):
-                    self._remove_abandoned(path)
+                    if self._is_abandoned(path, remove):
+                        yield path
 
-    def _remove_abandoned(self, path: bytes) -> None:
-        """Remove a temporary that nobody has locked: whoever is at work on one keeps it locked."""
+    def _is_abandoned(self, path: bytes, remove: bool) -> bool:
+        """Whether nobody has locked a temporary: whoever is at work on one keeps it locked."""
         descriptor = self._disk.open(path, Access.READ)
         try:
-            if self._disk.lock(descriptor, exclusive=True, wait=False):
+            if not self._disk.lock(descriptor, exclusive=True, wait=False):
+                return False
+            if remove:
                 self._disk.unlink(path)
+            return True
         finally:
             self._disk.close(descriptor)

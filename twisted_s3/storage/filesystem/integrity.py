@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from twisted_s3.storage.filesystem.fsck import Fsck
 from twisted_s3.storage.filesystem.quarantine import Quarantine
 from twisted_s3.storage.filesystem.scrub import Scrub
 
@@ -14,7 +15,9 @@ class Integrity:
 
     :ivar scrub: holds what is stored against its checksums.
     :ivar quarantine: takes what is damaged away.
+    :ivar fsck: looks for what crashes and people leave behind.
     """
 
     scrub: Scrub
     quarantine: Quarantine
+    fsck: Fsck

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
+from collections.abc import Iterator
 from contextlib import suppress
 from mimetypes import MimeTypes
 from secrets import token_hex
 
 from twisted_s3.model import SEALED_MAGIC, Encryption, ObjectVersion, Properties
 from twisted_s3.storage.filesystem.atrest import AtRest
-from twisted_s3.storage.filesystem.disk import Descriptor, IDisk, Stat
+from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Stat
 from twisted_s3.storage.filesystem.files import Files
 from twisted_s3.storage.filesystem.layout import RECORDS
 from twisted_s3.storage.filesystem.record import Stamp, dump_pointer, dump_version, load_pointer, load_version
@@ -148,6 +149,30 @@ class Metadata:
             raise
         side = None if raw is None else load_pointer(raw, stat.inode)
         return None if side is None else _side_path(side)
+
+    def side_files(self, descriptor: Descriptor, stat: Stat) -> Iterator[bytes]:
+        """The side files that a file may have, also that of the original of which it is a copy."""
+        yield _inode_path(stat)
+        try:
+            raw = self._disk.getxattr(descriptor, _NAME)
+        except OSError as error:
+            if error.errno not in _NO_XATTR:
+                raise
+            return
+        side = None if raw is None else load_pointer(raw)
+        if side is not None:
+            yield _side_path(side)
+
+    def hold(self, descriptor: Descriptor, stat: Stat) -> None:
+        """Say that a file is about to be moved: who looks for side files without a file may then miss it."""
+        side = self.side_file(descriptor, stat)
+        if side is not None:
+            with suppress(FileNotFoundError, PermissionError):
+                opened = self._disk.open(side, Access.READ)
+                try:
+                    self._disk.touch(opened)
+                finally:
+                    self._disk.close(opened)
 
     def forget(self, side_file: bytes | None) -> None:
         """Remove a side file that nothing points to any more.

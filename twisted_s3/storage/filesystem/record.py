@@ -165,14 +165,15 @@ def load_version(raw: bytes, key: str, stamp: Stamp, sealed: bool = False) -> Ob
         return None
 
 
-def load_pointer(raw: bytes, inode: int) -> str | None:
+def load_pointer(raw: bytes, inode: int | None = None) -> str | None:
     """The side file that a record points to, also when the file was edited since.
 
     None when there is none, or the record came to ``inode`` with a copy: then the side file is another's.
     """
     try:
         document = _load(raw)
-        return _side_of(document) if "side" in document and document["s"][2] == inode else None
+        own = inode is None or document["s"][2] == inode
+        return _side_of(document) if "side" in document and own else None
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
 

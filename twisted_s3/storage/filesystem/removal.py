@@ -172,6 +172,7 @@ class Removal:
         if newest is None:
             raise OSError(errno.EAGAIN, "a version vanished", rest[0].path)
         try:
+            self._versions.hold(newest)
             folder = parent(newest.path)
             temporary = Temporary(newest.descriptor, folder, newest.path)
             for _ in range(_ATTEMPTS):

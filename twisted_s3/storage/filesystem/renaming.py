@@ -142,6 +142,7 @@ class Renaming:
             with suppress(FileNotFoundError):
                 self._disk.unlink(hidden)
                 changed.append(parent(hidden))
+        self._metadata.hold(moved.descriptor, moved.stat)
         temporary = Temporary(moved.descriptor, parent(moved.path), moved.path)
         made, gone = Testimony(witness), Testimony(witness)
 

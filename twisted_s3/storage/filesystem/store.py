@@ -45,16 +45,19 @@ from twisted_s3.storage.filesystem.eventlog import DEFAULT_LIMIT, EventLog
 from twisted_s3.storage.filesystem.eventqueue import EventQueue
 from twisted_s3.storage.filesystem.failures import disk_failures
 from twisted_s3.storage.filesystem.files import Files, Found
+from twisted_s3.storage.filesystem.fsck import Fsck
 from twisted_s3.storage.filesystem.history import BucketHistory
 from twisted_s3.storage.filesystem.intake import Intake, TemporaryTarget
 from twisted_s3.storage.filesystem.integrity import Integrity
 from twisted_s3.storage.filesystem.journal import Journal
 from twisted_s3.storage.filesystem.layout import BUCKETS, LOCKS, RECORDS, STAGING, BucketLayout
+from twisted_s3.storage.filesystem.leftovers import Leftovers
 from twisted_s3.storage.filesystem.listing import DirectorySnapshots, key_walk
 from twisted_s3.storage.filesystem.locks import Locks
 from twisted_s3.storage.filesystem.lookup import Lookup
 from twisted_s3.storage.filesystem.metadata import Metadata
 from twisted_s3.storage.filesystem.objects import Objects
+from twisted_s3.storage.filesystem.orphans import Orphans
 from twisted_s3.storage.filesystem.parts import Parts
 from twisted_s3.storage.filesystem.pool import DiskPool
 from twisted_s3.storage.filesystem.quarantine import Quarantine
@@ -154,6 +157,12 @@ class FilesystemStore:
         self.integrity = Integrity(
             Scrub(disk, self._files, self._buckets, self._lookup, self._parts, soundness, snapshots),
             Quarantine(disk, self._files, directories, locks, self._now),
+            Fsck(
+                self._files,
+                self._buckets,
+                Leftovers(disk, self._files, locks, self._lookup, self._objects, versions, self._parts, snapshots),
+                Orphans(disk, metadata, self._now),
+            ),
         )
 
     async def start(self) -> None:

@@ -137,8 +137,13 @@ class Versions:
         finally:
             self._disk.close(found.descriptor)
 
+    def hold(self, found: Found) -> None:
+        """Say that the file of an entry is about to be moved."""
+        self._metadata.hold(found.descriptor, found.stat)
+
     def keep(self, current: Found, entry: Entry) -> None:
         """Give the current file a second name among the versions. Not yet durable."""
+        self._metadata.hold(current.descriptor, current.stat)
         try:
             self._files.link(current.path, entry.path, BUCKETS)
         except FileExistsError:
