@@ -227,8 +227,14 @@ class IObjectStore(Interface):
             answer needs; ``InvalidArgument`` for what can be no version id.
         """
 
-    def head_object(bucket: str, key: str, version_id: str | None = None) -> Awaitable[ObjectVersion]:
-        """The metadata of a version. :raise S3Error: as `open_object`."""
+    def head_object(
+        bucket: str, key: str, version_id: str | None = None, unread: bool = False
+    ) -> Awaitable[ObjectVersion]:
+        """The metadata of a version.
+
+        :param unread: leave out ETag and checksums rather than read bytes to compute them.
+        :raise S3Error: as `open_object`.
+        """
 
     def stage(bucket: str, payload: IPayload) -> Awaitable[IStagedBody]:
         """Begin to write an object."""

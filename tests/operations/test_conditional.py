@@ -19,10 +19,12 @@ CHANGES_NOTHING = '"00000000000000000000000000000000"'
 class Overtaking(MemoryStore):
     """A store where another writer comes between the early look at a key named ``race-...`` and the commit."""
 
-    async def head_object(self, bucket: str, key: str, version_id: str | None = None) -> ObjectVersion:
+    async def head_object(
+        self, bucket: str, key: str, version_id: str | None = None, unread: bool = False
+    ) -> ObjectVersion:
         """Look, then let the rival write."""
         try:
-            return await super().head_object(bucket, key, version_id)
+            return await super().head_object(bucket, key, version_id, unread)
         finally:
             if key.startswith("race-"):
                 staged = await self.stage(bucket, Payload())

@@ -88,6 +88,7 @@ async def get_object_acl(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html"""
     assert call.bucket is not None
     version = await call.store.head_object(call.bucket_name, call.key, call.parameter("versionId"))
+    call.hold(version, call.parameter("versionId"))
     enforced = _enforced(call, call.bucket)
     owner = call.bucket_owner if enforced or not version.owner else version.owner
     grants = None if enforced else version.properties.acl
@@ -100,6 +101,7 @@ async def put_object_acl(call: Call) -> Answer:
     bucket, body = call.bucket, await call.document(MEDIUM_DOCUMENT)
 
     def change(version: ObjectVersion) -> ObjectVersion:
+        call.hold(version, call.parameter("versionId"))
         grants = _requested(call, bucket, body, version.owner or call.bucket_owner)
         kept = None if _enforced(call, bucket) else grants
         return attrs.evolve(version, properties=attrs.evolve(version.properties, acl=kept))

@@ -18,6 +18,7 @@ async def get_object_attributes(call: Call) -> Answer:
     await call.authorize("s3:GetObject", call.bucket, call.key, version_id=call.parameter("versionId"))
     wanted = wanted_attributes(call.head)
     version = await call.store.head_object(call.bucket_name, call.key, version_named(call))
+    call.hold(version, version_named(call))
     check_key(call, version)
     check_read(call.head, version, call.services.clock.seconds())
     body = attributes_document(call.head, version, wanted)

@@ -12,6 +12,7 @@ from twisted.internet.threads import deferToThreadPool
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import (
+    Condition,
     IAuthorizer,
     IBody,
     ICredentials,
@@ -121,6 +122,13 @@ def document(body: bytes, headers: Headers = ()) -> Answer:
     return Answer(200, (*headers, ("Content-Type", "application/xml")), body)
 
 
+class Moved(S3Error):
+    """An object is no longer the one that somebody was let at: the decision has to be made anew."""
+
+    def __init__(self) -> None:
+        super().__init__("OperationAborted")
+
+
 @attrs.define
 class Call:
     """One request that has been authenticated, authorised and matched to an operation.
@@ -132,6 +140,7 @@ class Call:
     :ivar bucket_name: its name, "" at the level of the service.
     :ivar key: the object's key, "" at the other levels.
     :ivar form: the head that the fields of a form come to; None for every other request.
+    :ivar basis: the versions that decisions rest on, by bucket, key and the version id that was named.
     """
 
     services: Services
@@ -145,6 +154,7 @@ class Call:
     bucket: Bucket | None = None
     origin: Origin = attrs.field(factory=Origin)
     form: RequestHead | None = None
+    basis: dict[tuple[str, str, str | None], ObjectVersion | None] = attrs.field(factory=dict)
 
     @property
     def store(self) -> IObjectStore:
@@ -194,7 +204,12 @@ class Call:
         name = self.bucket_name if bucket is None else bucket.name
 
         async def version() -> ObjectVersion | None:
-            return None if key is None else await self.present(name, key, version_id)
+            if key is None:
+                return None
+            place = (name, key, version_id)
+            if place not in self.basis:
+                self.basis[place] = await self.present(*place)
+            return self.basis[place]
 
         request = AccessRequest(
             user=self.user,
@@ -213,10 +228,39 @@ class Call:
         )
         await self.services.authorizer.authorize(request)
 
+    def hold(
+        self,
+        version: ObjectVersion | None,
+        version_id: str | None = None,
+        key: str | None = None,
+        bucket: str | None = None,
+    ) -> None:
+        """Return when a version may be used: if what was authorised rests on a version, then on one like this.
+
+        May be called in any thread.
+
+        :param version: what was found where it counts: opened, or under the key's lock. None: nothing.
+        :raise Moved: for another.
+        """
+        place = (self.bucket_name if bucket is None else bucket, self.key if key is None else key, version_id)
+        if place in self.basis and _decisive(self.basis[place]) != _decisive(version):
+            raise Moved
+
+    def held(self, condition: Condition, version_id: str | None = None, key: str | None = None) -> Condition:
+        """``condition``, and that what was authorised still holds."""
+        if (self.bucket_name, self.key if key is None else key, version_id) not in self.basis:
+            return condition
+
+        def check(version: ObjectVersion | None) -> None:
+            self.hold(version, version_id, key)
+            condition(version)
+
+        return check
+
     async def present(self, bucket: str, key: str, version_id: str | None) -> ObjectVersion | None:
-        """The version of an object that is there, None if none is."""
+        """The version of an object that is there, None if none is; ETag and checksums may be missing."""
         try:
-            return await self.store.head_object(bucket, key, version_id)
+            return await self.store.head_object(bucket, key, version_id, unread=True)
         except S3Error as error:
             if error.status >= 500:
                 raise
@@ -316,6 +360,11 @@ class Call:
         if threads is None or len(body) <= _INLINE_DOCUMENT:
             return parse(body)
         return await deferToThreadPool(threads, threads.getThreadPool(), parse, body)
+
+
+def _decisive(version: ObjectVersion | None) -> object:
+    """What of a version can decide who may do what with it."""
+    return None if version is None else (version.owner, version.properties.acl, version.properties.tags)
 
 
 def _too_large(size: int, limit: int) -> S3Error:

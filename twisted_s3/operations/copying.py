@@ -53,7 +53,7 @@ async def _copy(call: Call) -> Answer:
     tags = tags_of(call.head) if replace_tags else {}
     if replace_tags:
         await authorize_tagging(call)
-    condition = write_condition(call.head)
+    condition = call.held(write_condition(call.head))
     storage_class = storage_class_of(call.head)
     sealing = await sealing_for(call, call.head)
     if source == CopySource(call.bucket_name, call.key) and not replace:
@@ -123,6 +123,7 @@ async def _opened(call: Call, source: CopySource) -> AsyncIterator[tuple[Bucket,
             await call.admit_absence(bucket, source.key)
         raise
     try:
+        call.hold(opened.version, source.version_id, source.key, source.bucket)
         await unlock(call, opened, SOURCE_PREFIX)
         check_copy_source(call.head, opened.version, call.services.clock.seconds())
         yield bucket, opened

@@ -66,9 +66,10 @@ async def _delete_entry(call: Call, entry: DeleteEntry) -> Deleted | DeleteFailu
 
 
 async def _delete(call: Call, key: str, version_id: str | None, condition: Condition) -> Deletion:
+    held = call.held(condition, version_id, key)
     witness = call.witness(removing(key, version_id is not None))
     deletion = await call.store.delete_object(
-        call.bucket_name, key, condition, version_id, owner=call.owner, witness=witness
+        call.bucket_name, key, held, version_id, owner=call.owner, witness=witness
     )
     if deletion.delete_marker and version_id is None:
         await call.announce(REMOVED_MARKER, key, version_id=deletion.version_id)

@@ -103,7 +103,7 @@ async def complete_multipart_upload(call: Call) -> Answer:
     Asked again after it succeeded, it answers as the first time, as long as the object is there.
     """
     refuse_unbuilt(call.head)
-    condition = write_condition(call.head)
+    condition = call.held(write_condition(call.head))
     try:
         complete = await _prepared(call, condition)
     except S3Error as error:

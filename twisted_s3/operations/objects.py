@@ -44,7 +44,7 @@ async def put_object(call: Call) -> Answer:
     refuse_unbuilt(call.head)
     await authorize_tagging(call)
     made = await new_object(call, properties_of(call.head))
-    condition = write_condition(call.head)
+    condition = call.held(write_condition(call.head))
     limit = call.services.limits.put
     payload = call.payload(limit)
     if payload.size is None and "transfer-encoding" not in call.head.headers:
@@ -79,6 +79,7 @@ async def get_object(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
     opened = await call.store.open_object(call.bucket_name, call.key, version_named(call))
     try:
+        call.hold(opened.version, version_named(call))
         return await _read(call, opened.version, opened, await unlock(call, opened))
     except BaseException:
         opened.close()
@@ -88,6 +89,7 @@ async def get_object(call: Call) -> Answer:
 async def head_object(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html"""
     version = await call.store.head_object(call.bucket_name, call.key, version_named(call))
+    call.hold(version, version_named(call))
     return await _read(call, version, None, check_key(call, version))
 
 

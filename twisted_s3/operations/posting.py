@@ -61,7 +61,7 @@ async def post_object(call: Call) -> Answer:
         check_expected_owner(head, call.bucket)
     refuse_unbuilt(head)
     made = await new_object(call, properties)
-    condition = write_condition(head)
+    condition = call.held(write_condition(head))
     payload = payload_for(head, None)
     sealing = await sealing_for(call, head)
     await check_early(call, condition)

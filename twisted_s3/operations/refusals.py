@@ -19,6 +19,7 @@ async def restore_object(call: Call) -> Answer:
     """
     await call.parsed(check_restore_request, SHORT_DOCUMENT)
     version = await call.store.head_object(call.bucket_name, call.key, version_named(call))
+    call.hold(version, version_named(call))
     if version.properties.storage_class not in _ARCHIVES:
         raise S3Error("InvalidObjectState", "Restore is not allowed for the object's current storage class")
     return Answer(200)

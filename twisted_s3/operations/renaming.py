@@ -26,6 +26,7 @@ async def rename_object(call: Call) -> Answer:
     for action in ("s3:GetObject", "s3:DeleteObject"):
         await call.authorize(action, call.bucket, source)
     source_condition, condition = rename_conditions(call.head, call.services.clock.seconds())
+    source_condition, condition = call.held(source_condition, key=source), call.held(condition)
     witness = call.witness(either(making(CREATED_COPY), removing(source)))
     version = await call.store.rename_object(call.bucket_name, source, call.key, source_condition, condition, witness)
     await call.announce(CREATED_COPY, call.key, version)

@@ -25,6 +25,7 @@ async def put_object_tagging(call: Call) -> Answer:
 async def get_object_tagging(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html"""
     version = await call.store.head_object(call.bucket_name, call.key, version_named(call))
+    call.hold(version, version_named(call))
     return document(tagging_document(version.properties.tags), version_header(call.bucket, version))
 
 
@@ -40,6 +41,7 @@ async def _set_tags(call: Call, tags: Mapping[str, str], event: str) -> Sequence
     """
 
     def change(version: ObjectVersion) -> ObjectVersion:
+        call.hold(version, version_named(call))
         return attrs.evolve(version, properties=attrs.evolve(version.properties, tags=tags))
 
     version = await call.store.change_object(

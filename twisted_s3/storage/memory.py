@@ -311,7 +311,9 @@ class MemoryStore:
         found = self._find(bucket).find(key, version_id)
         return _OpenedObject(found.version, found.blob.data)
 
-    async def head_object(self, bucket: str, key: str, version_id: str | None = None) -> ObjectVersion:
+    async def head_object(
+        self, bucket: str, key: str, version_id: str | None = None, unread: bool = False
+    ) -> ObjectVersion:
         """The metadata of a version. :raise S3Error: as :meth:`open_object`."""
         return self._find(bucket).find(key, version_id).version
 

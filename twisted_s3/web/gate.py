@@ -12,7 +12,7 @@ from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IBody, IForesight
 from twisted_s3.model import Bucket, User
 from twisted_s3.operations.announcing import Origin
-from twisted_s3.operations.call import Answer, Call, Handler, Headers, Services
+from twisted_s3.operations.call import Answer, Call, Handler, Headers, Moved, Services
 from twisted_s3.operations.cors import Sharing
 from twisted_s3.operations.dispatch import find_operation
 from twisted_s3.operations.headers import check_expected_owner
@@ -24,6 +24,9 @@ from twisted_s3.protocol.policy.actions import versioned
 
 #: What the access log calls a preflight.
 PREFLIGHT = "Preflight"
+
+#: How often an object may be replaced between the decision about it and its use.
+_ATTEMPTS = 10
 
 
 @attrs.frozen
@@ -130,6 +133,15 @@ class Gate:
             passage.user, passage.key = call.user, call.key
 
     async def _operate(self, operation: Operation, handler: Handler, call: Call) -> Answer:
+        for _ in range(_ATTEMPTS if operation.method in ("GET", "HEAD", "DELETE") else 1):
+            try:
+                return await self._attempt(operation, handler, call)
+            except Moved:
+                # Nothing was done yet, and no body was read. Perhaps its sender may do it to the new object, too.
+                call.basis.clear()
+        raise Moved
+
+    async def _attempt(self, operation: Operation, handler: Handler, call: Call) -> Answer:
         if operation.each:
             self._foresee(operation, call)
         elif not operation.form:

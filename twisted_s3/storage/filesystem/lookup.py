@@ -119,6 +119,41 @@ class Lookup:
         self.close(found)
         return version
 
+    def glance(self, bucket: BucketLayout, key: str, version_id: str | None = None) -> ObjectVersion:
+        """As :meth:`head`, but of a file that was put or changed by hand only what shows without reading it."""
+        if version_id is not None:
+            check_version_id(version_id)
+        version = self._glance(bucket, key, version_id)
+        if version is None and version_id is not None:
+            # It may just have been on its way from one place to the other.
+            self._buckets.require(bucket)
+            with self._locks.key(bucket.name, key):
+                version = self._glance(bucket, key, version_id)
+        if version is not None:
+            return version
+        raise self.missing(bucket, key) if version_id is None else no_such_version(key, version_id)
+
+    def _glance(self, bucket: BucketLayout, key: str, version_id: str | None) -> ObjectVersion | None:
+        found = self.find(bucket, key)
+        if found is not None:
+            try:
+                version = self._metadata.read(found.descriptor, found.stat, key)
+            except SideFileGone:
+                version = None
+            finally:
+                self.close(found)
+            if version is None:
+                version = self._metadata.unread(found.stat, key)
+            if version_id in (None, version.version_id):
+                return version
+        entry = None if version_id is None else self._versions.find(bucket, key, version_id)
+        opened = None if entry is None else self._versions.open(entry)
+        if entry is None or opened is None:
+            return None
+        opened, version = self._readable(entry, key, opened)
+        self.close(opened)
+        return version
+
     def head_all(self, bucket: BucketLayout, keys: Sequence[str]) -> Sequence[ObjectVersion]:
         """The metadata of the keys that are (still) there."""
         versions = []

@@ -97,6 +97,11 @@ class Metadata:
         """A side file as it is written."""
         return self._files.load(_side_path(side))
 
+    def unread(self, stat: Stat, key: str) -> ObjectVersion:
+        """What shows of a file that somebody put there without reading it: neither ETag nor checksums."""
+        properties = Properties(headers={"Content-Type": self._guess_type(key)})
+        return ObjectVersion(key, stat.size, "", stat.mtime_ns / 1e9, properties)
+
     def compute(self, descriptor: Descriptor, stat: Stat, key: str) -> tuple[ObjectVersion, bool]:
         """The metadata of a file that somebody put there, from its bytes, and whether the file held still meanwhile."""
         md5 = hashlib.md5(usedforsecurity=False)

@@ -242,9 +242,14 @@ class FilesystemStore:
         make = VerifyingObject if verified else OpenedObject
         return make(self._disk, self._pool, found.descriptor, version)
 
-    async def head_object(self, bucket: str, key: str, version_id: str | None = None) -> ObjectVersion:
+    async def head_object(
+        self, bucket: str, key: str, version_id: str | None = None, unread: bool = False
+    ) -> ObjectVersion:
         """The metadata of a version. :raise S3Error: as :meth:`open_object`."""
-        found, version = await self._open(self._buckets.layout(bucket), key, version_id)
+        layout = self._buckets.layout(bucket)
+        if unread:
+            return await self._glance(layout, key, version_id)
+        found, version = await self._open(layout, key, version_id)
         self._disk.close(found.descriptor)
         return version
 
@@ -410,6 +415,14 @@ class FilesystemStore:
             if opened is None:
                 opened = await self._pool.run(self._lookup.open, bucket, key, version_id, undo=self._close)
             return opened
+
+    async def _glance(self, bucket: BucketLayout, key: str, version_id: str | None) -> ObjectVersion:
+        with disk_failures():
+            opened = self._lookup.peek(bucket, key) if version_id is None else None
+            if opened is None:
+                return await self._pool.run(self._lookup.glance, bucket, key, version_id)
+            self._close(opened)
+            return opened[1]
 
     def _close(self, opened: tuple[Found, ObjectVersion]) -> None:
         self._disk.close(opened[0].descriptor)
