@@ -29,7 +29,19 @@ from twisted_s3.protocol.policy.public import is_public
 
 #: What a user without a policy may do where nobody owns anything yet. Whose buckets a listing shows is for the
 #: operation to decide.
-OPEN_ACTIONS = frozenset({"s3:ListAllMyBuckets", "s3:CreateBucket", "s3:PutBucketAcl", "s3:PutBucketOwnershipControls"})
+OPEN_ACTIONS = frozenset(
+    {
+        "s3:CreateBucket",
+        "s3:ListAllMyBuckets",
+        "s3:PutBucketAcl",
+        "s3:PutBucketObjectLockConfiguration",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketVersioning",
+    }
+)
+
+#: What the right to write that an ACL gives does not include, whatever is written.
+_LOCKING = frozenset({"s3:PutObjectLegalHold", "s3:PutObjectRetention"})
 
 #: What no bucket policy can take from the owner, who could not mend it otherwise.
 _MENDING = frozenset({"s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"})
@@ -180,7 +192,7 @@ class PolicyAuthorizer:
             return await self._allowed_object(bucket, request, by_policy, block)
         if by_policy or (request.creates and unbound and action in _OBJECT_GRANTS):
             return True  # Who makes an object says who may see it, where no policy forbids that.
-        permission = acl.WRITE if request.creates else _BUCKET_GRANTS.get(action)
+        permission = acl.WRITE if request.creates and action not in _LOCKING else _BUCKET_GRANTS.get(action)
         return self._granted_by_bucket(bucket, user, permission, block)
 
     async def _allowed_object(

@@ -258,11 +258,13 @@ class IObjectStore(Interface):
         source_condition: Condition = always,
         condition: Condition = always,
         witness: Witness = unwitnessed,
+        default_lock: ObjectLock = UNLOCKED,
     ) -> Awaitable[ObjectVersion]:
         """Give the current version of ``source`` the key ``target``, in place of what is there, in one commit.
 
         :param source_condition: is asked about ``source``, ``condition`` about ``target``.
         :param witness: is told of the version that ``target`` gets, and of the deletion of ``source``.
+        :param default_lock: has the retention of a new version whose source has none.
         :raise S3Error: ``NoSuchKey``, or from the conditions; both keys are then as before.
         """
 
@@ -334,9 +336,11 @@ class IObjectStore(Interface):
         checksum_type: str,
         condition: Condition = always,
         witness: Witness = unwitnessed,
+        default_lock: ObjectLock = UNLOCKED,
     ) -> Awaitable[ObjectVersion]:
         """Make the object out of ``parts`` (as `list_parts` gave them, in order), in one commit.
 
+        :param default_lock: has the retention of an object whose upload has none.
         :raise S3Error: ``InvalidPart`` when a part is no longer the one given; the upload is then as before.
         """
 

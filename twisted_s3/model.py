@@ -230,12 +230,16 @@ class ObjectLock:
 
     :ivar mode: ``GOVERNANCE``, ``COMPLIANCE``, or "" for no retention.
     :ivar until: when the retention ends.
-    :ivar legal_hold: whether there is a legal hold, which has no end.
+    :ivar legal_hold: whether there is a legal hold, which has no end; None where there has never been one.
     """
 
     mode: str = ""
     until: float = 0.0
-    legal_hold: bool = False
+    legal_hold: bool | None = None
+
+    def with_default(self, default: ObjectLock) -> ObjectLock:
+        """The lock, with the retention of another where it has none."""
+        return self if self.mode else attrs.evolve(self, mode=default.mode, until=default.until)
 
 
 #: No lock at all.

@@ -94,6 +94,7 @@ class Kept(OperationTestCase):
                 "OutputSerialization": {"CSV": {}},
             },
             "PutBucketVersioning": {"VersioningConfiguration": {"Status": "Suspended"}},
+            "PutObjectLockConfiguration": {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}},
             "RenameObject": {"Key": "renamed", "RenameSource": f"/{BUCKET}/{KEY}"},
             "PutBucketPolicy": {"Policy": POLICY},
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -113,6 +114,7 @@ class Rights(OperationTestCase):
         asks("delete_objects", *each, **there, Delete=keys)
         client.delete_object(Bucket=BUCKET, Key="to")
         asked |= self.configurations(client)
+        self.locks(client, asks)
         asks("get_bucket_versioning", ("s3:GetBucketVersioning", BUCKET, None), **there)
         suspended = {"VersioningConfiguration": {"Status": "Suspended"}}
         asks("put_bucket_versioning", ("s3:PutBucketVersioning", BUCKET, None), **there, **suspended)
@@ -136,6 +138,41 @@ class Rights(OperationTestCase):
         full = "bucket-owner-full-control"
         asks("put_bucket_acl", ("s3:PutBucketAcl", BUCKET, None), Bucket=BUCKET, ACL=full)
         asks("put_object_acl", ("s3:PutObjectAcl", BUCKET, "k"), **at, ACL=full)
+
+    def locks(self, client: Any, asks: Callable[..., Any]) -> None:
+        """Who brings a lock must be allowed to set it; who says to get past one must be allowed that."""
+        at = {"Bucket": "locked", "Key": "k"}
+        asks(
+            "create_bucket",
+            ("s3:CreateBucket", None, None),
+            ("s3:PutBucketObjectLockConfiguration", None, None),
+            ("s3:PutBucketVersioning", None, None),
+            Bucket="locked",
+            ObjectLockEnabledForBucket=True,
+        )
+        own = "BucketObjectLockConfiguration"
+        enabled = {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}}
+        asks("put_object_lock_configuration", (f"s3:Put{own}", "locked", None), Bucket="locked", **enabled)
+        asks("get_object_lock_configuration", (f"s3:Get{own}", "locked", None), Bucket="locked")
+
+        def right(action: str) -> Right:
+            return (f"s3:{action}", "locked", "k")
+
+        retention = {"Mode": "GOVERNANCE", "RetainUntilDate": datetime(2100, 1, 1, tzinfo=UTC)}
+        locked = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": retention["RetainUntilDate"]}
+        brought = right("PutObject"), right("PutObjectRetention"), right("PutObjectLegalHold")
+        asks("put_object", *brought, **at, Body=b"bytes", **locked, ObjectLockLegalHoldStatus="ON")
+        bypass = {"BypassGovernanceRetention": True}
+        changing = right("PutObjectRetention"), right("BypassGovernanceRetention")
+        asks("put_object_retention", *changing, **at, Retention=retention, **bypass)
+        asks("put_object_legal_hold", right("PutObjectLegalHold"), **at, LegalHold={"Status": "OFF"})
+        asks("get_object_retention", right("GetObjectRetention"), **at)
+        asks("get_object_legal_hold", right("GetObjectLegalHold"), **at)
+        told = right("GetObject"), right("GetObjectRetention"), right("GetObjectLegalHold")
+        version = {"VersionId": asks("head_object", *told, **at)["VersionId"]}
+        deleting = right("DeleteObjectVersion"), right("BypassGovernanceRetention")
+        asks("delete_object", *deleting, **at, **version, **bypass)
+        client.delete_bucket(Bucket="locked")
 
     def configurations(self, client: Any) -> set[str]:
         """Ask for what a bucket is told, and by whom; give the names of the operations."""

@@ -12,6 +12,7 @@ from twisted_s3.model import (
     ENABLED,
     NULL_VERSION,
     SUSPENDED,
+    UNLOCKED,
     Deletion,
     ListedVersion,
     ObjectLock,
@@ -270,6 +271,25 @@ class VersionContract(VersionKit):
         await self.store.delete_object(BUCKET, "x", guard=seen.append)
         self.assertEqual(seen, [first, null])
         self.assertEqual(await self.history("x"), [(NULL_VERSION, "deleted"), (marker, "deleted")])
+
+    async def test_default_lock(self) -> None:
+        """A retention comes to what is completed or renamed without one; a hold stays."""
+        await self.versioning(ENABLED)
+        default, own = ObjectLock("COMPLIANCE", 2e9), ObjectLock("GOVERNANCE", 3e9)
+        for lock, expected in (
+            (UNLOCKED, default),
+            (ObjectLock(legal_hold=True), ObjectLock("COMPLIANCE", 2e9, True)),
+            (own, own),
+        ):
+            upload = await self.store.create_upload(BUCKET, "x", Properties(), OWNER, lock=lock)
+            part = await self.put_part(upload, 1, b"part")
+            facts = (BUCKET, "x", upload.id, [part], "0" * 32 + "-1", {}, "COMPOSITE")
+            made = await self.store.complete_upload(*facts, default_lock=default)
+            self.assertEqual((made.lock, (await self.store.head_object(BUCKET, "x")).lock), (expected, expected))
+            await self.store.change_object(BUCKET, "x", lambda version, lock=lock: attrs.evolve(version, lock=lock))
+            await self.store.rename_object(BUCKET, "x", "y", default_lock=default)
+            self.assertEqual((await self.store.head_object(BUCKET, "y")).lock, expected)
+            self.assertEqual((await self.store.head_object(BUCKET, "x", made.version_id)).lock, lock)
 
     async def test_change_a_version(self) -> None:
         await self.versioning(ENABLED)

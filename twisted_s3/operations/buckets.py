@@ -8,6 +8,7 @@ from twisted_s3.errors import S3Error
 from twisted_s3.operations.acl import bucket_acl
 from twisted_s3.operations.call import SHORT_DOCUMENT, Answer, Call, document
 from twisted_s3.operations.headers import refuse_unbuilt
+from twisted_s3.operations.locking import ENABLED_DOCUMENT, LOCK, wants_lock
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.access.acl import has_acl_headers
 from twisted_s3.protocol.access.defaults import OWNERSHIP
@@ -46,24 +47,30 @@ async def create_bucket(call: Call) -> Answer:
     name, region = call.bucket_name, call.services.region
     check_bucket_name(name)
     refuse_unbuilt(call.head)
-    configurations = await _configurations(call)
+    object_lock = wants_lock(call.head)
+    configurations = await _configurations(call, object_lock)
     _check_location(await call.parsed(parse_create_bucket, SHORT_DOCUMENT), region)
     try:
-        await call.store.create_bucket(name, call.owner, region, configurations=configurations)
+        await call.store.create_bucket(name, call.owner, region, object_lock, configurations)
     except S3Error as error:
         if error.code != "BucketAlreadyExists":
             raise
         existing = await call.store.get_bucket(name)
         if not _owned(call, existing.owner):
             raise
-        if region != "us-east-1":
+        # To say yes to a bucket that has no Object Lock would be to promise one.
+        if region != "us-east-1" or (object_lock and not existing.object_lock):
             raise S3Error("BucketAlreadyOwnedByYou", elements={"BucketName": name}) from None
     return Answer(200, [("Location", f"/{name}")])
 
 
-async def _configurations(call: Call) -> Mapping[str, bytes]:
-    """The configuration documents that a new bucket has: ownership, public access block and ACL."""
+async def _configurations(call: Call, object_lock: bool) -> Mapping[str, bytes]:
+    """The configuration documents that a new bucket has: ownership, public access block, Object Lock and ACL."""
     documents = dict(call.services.defaults.documents())
+    if object_lock:
+        for action in ("s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning"):
+            await call.authorize(action)
+        documents[LOCK.name] = ENABLED_DOCUMENT
     mode = call.services.defaults.ownership
     stated = call.head.header("x-amz-object-ownership")
     if stated is not None:

@@ -30,6 +30,11 @@ from twisted_s3.protocol.tagging import tagging_document
 #: thread, and raises :class:`S3Error` to refuse the document.
 Accept = Callable[[bytes, Bucket, Services], bytes]
 
+
+def _nothing_else(bucket: Bucket) -> Bucket:
+    return bucket
+
+
 #: What is stored in place of a document that was removed, where it would otherwise come back as the default.
 _REMOVED = b""
 
@@ -78,6 +83,7 @@ class Configuration:
     :ivar option: a header that goes with it.
     :ivar limit: how long a document may be, in bytes as it comes.
     :ivar digest: whether it must come with a digest or checksum.
+    :ivar effect: what else about the bucket changes with a document that is stored.
     """
 
     name: str
@@ -90,6 +96,7 @@ class Configuration:
     option: Option | None = None
     limit: int = DOCUMENT_LIMIT
     digest: bool = False
+    effect: Callable[[Bucket], Bucket] = _nothing_else
 
     def of(self, bucket: Bucket, services: Services) -> bytes | None:
         """The document that a bucket has, None for none."""
@@ -117,7 +124,8 @@ class Configuration:
         option = None if self.option is None else self.option.wanted(call).encode()
 
         def change(bucket: Bucket) -> Bucket:
-            changed = bucket.with_configuration(self.name, self.accept(body, bucket, call.services))
+            accepted = self.accept(body, bucket, call.services)
+            changed = self.effect(bucket).with_configuration(self.name, accepted)
             return changed if self.option is None else changed.with_configuration(self.option.name, option)
 
         return Answer(self.put_status, self._option_header(await call.store.change_bucket(call.bucket_name, change)))

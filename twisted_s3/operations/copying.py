@@ -14,6 +14,7 @@ from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding, document
 from twisted_s3.operations.encryption import part_sealing, sealing_for, unlock
 from twisted_s3.operations.headers import check_expected_owner, refuse_unbuilt
+from twisted_s3.operations.locking import default_lock, requested_lock
 from twisted_s3.operations.multipart import part_algorithms, upload_id
 from twisted_s3.operations.notifying import making
 from twisted_s3.operations.objects import check_early
@@ -53,6 +54,7 @@ async def _copy(call: Call) -> Answer:
     tags = tags_of(call.head) if replace_tags else {}
     if replace_tags:
         await authorize_tagging(call)
+    lock = await requested_lock(call)
     condition = call.held(write_condition(call.head))
     storage_class = storage_class_of(call.head)
     sealing = await sealing_for(call, call.head)
@@ -76,9 +78,9 @@ async def _copy(call: Call) -> Answer:
         payload = sealing.payload(Payload(_algorithms(call, opened)))
         async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
             await staged.copy_from(opened, ByteRange(0, size))
-            version = await staged.commit(
-                call.key, made.properties, condition, made.owner, witness=call.witness(making(CREATED_COPY))
-            )
+            lock = lock.with_default(default_lock(call))
+            witness = call.witness(making(CREATED_COPY))
+            version = await staged.commit(call.key, made.properties, condition, made.owner, lock, witness)
     await call.announce(CREATED_COPY, call.key, version)
     headers = [*version_header(call.bucket, version), *copied, *sealing.headers]
     return document(xmldocs.copy_object_result(version), headers)

@@ -6,16 +6,18 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import Condition
+from twisted_s3.interfaces import Condition, always
 from twisted_s3.model import Deletion
 from twisted_s3.operations.call import Answer, Call, document
 from twisted_s3.operations.headers import require_digest
+from twisted_s3.operations.locking import may_bypass
 from twisted_s3.operations.notifying import removing
 from twisted_s3.operations.versioning import deletion_headers, version_named
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.conditions import delete_condition, deletion_condition
 from twisted_s3.protocol.events import REMOVED_DELETE, REMOVED_MARKER
 from twisted_s3.protocol.names import check_key
+from twisted_s3.protocol.objectlock import deletion_guard
 from twisted_s3.protocol.requestdocs import DeleteEntry, parse_delete
 from twisted_s3.protocol.xmldocs import Deleted, DeleteFailure
 
@@ -66,13 +68,22 @@ async def _delete_entry(call: Call, entry: DeleteEntry) -> Deleted | DeleteFailu
 
 
 async def _delete(call: Call, key: str, version_id: str | None, condition: Condition) -> Deletion:
+    guard = await _guard(call, key, version_id)
     held = call.held(condition, version_id, key)
     witness = call.witness(removing(key, version_id is not None))
-    deletion = await call.store.delete_object(
-        call.bucket_name, key, held, version_id, owner=call.owner, witness=witness
-    )
+    deletion = await call.store.delete_object(call.bucket_name, key, held, version_id, guard, call.owner, witness)
     if deletion.delete_marker and version_id is None:
         await call.announce(REMOVED_MARKER, key, version_id=deletion.version_id)
     elif deletion:
         await call.announce(REMOVED_DELETE, key, version_id=deletion.version_id)
     return deletion
+
+
+async def _guard(call: Call, key: str, version_id: str | None) -> Condition:
+    """What keeps a locked version from being deleted.
+
+    Without a version id nothing that is locked goes: buckets with Object Lock keep all versions.
+    """
+    if version_id is None:
+        return always
+    return deletion_guard(call.services.clock.seconds(), await may_bypass(call, key, version_id))

@@ -12,8 +12,7 @@ from twisted_s3.protocol.head import RequestHead
 
 #: Headers of a write that ask for what is not built: ignoring one would break a promise to the client.
 _UNBUILT = (
-    "x-amz-object-lock-",
-    "x-amz-bucket-object-lock-enabled",
+    "x-amz-object-lock-event-hold",
     "x-amz-write-offset-bytes",
 )
 
@@ -44,16 +43,17 @@ def check_expected_owner(head: RequestHead, bucket: Bucket, header: str = "x-amz
         raise S3Error("AccessDenied")
 
 
-def require_digest(head: RequestHead) -> None:
+def require_digest(head: RequestHead, why: str = "Missing required header for this request: Content-MD5") -> None:
     """Refuse a request that can not be told from one that was damaged on its way.
 
+    :param why: the message of the refusal.
     :raise S3Error: ``InvalidRequest``.
     """
     names = head.headers
     if "content-md5" in names or "x-amz-trailer" in names:
         return
     if not any(algorithm_of(name) for name in names):
-        raise S3Error("InvalidRequest", "Missing required header for this request: Content-MD5")
+        raise S3Error("InvalidRequest", why)
 
 
 def etag_header(etag: str) -> tuple[str, str]:

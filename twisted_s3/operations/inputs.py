@@ -113,6 +113,11 @@ TREATMENTS = _table(
             "x-amz-if-match-last-modified-time x-amz-if-match-size",
         ),
         (_HONOURED, "*", "Delete x-amz-bypass-governance-retention"),
+        (
+            Treatment(HONOURED, "in a bucket without Object Lock, where AWS refuses it, there is nothing to bypass"),
+            "DeleteObject DeleteObjects",
+            "x-amz-bypass-governance-retention",
+        ),
         (Treatment(IGNORED, "no bucket asks for MFA"), "*", "x-amz-mfa"),
         # Renames.
         (_HONOURED, "*", "x-amz-rename-source"),
@@ -136,6 +141,17 @@ TREATMENTS = _table(
             "NotificationConfiguration/EventBridgeConfiguration",
         ),
         (_HONOURED, "*", "LifecycleConfiguration x-amz-transition-default-minimum-object-size"),
+        (
+            Treatment(REFUSED),
+            "PutObjectLockConfiguration",
+            "ObjectLockConfiguration/Rule/DefaultRetention/DefaultEventHold",
+        ),
+        (Treatment(REFUSED), "PutObjectRetention", "Retention/EventHold Retention/EventHoldDuration"),
+        (
+            Treatment(IGNORED, "Object Lock needs none to be turned on"),
+            "PutObjectLockConfiguration",
+            "x-amz-bucket-object-lock-token",
+        ),
         (
             Treatment(UNHEEDED, "an administrator can always mend a policy"),
             "PutBucketPolicy",

@@ -15,6 +15,7 @@ from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding, document
 from twisted_s3.operations.encryption import check_upload_key, part_sealing, sealing_for
 from twisted_s3.operations.headers import etag_header, refuse_unbuilt
+from twisted_s3.operations.locking import default_lock, requested_lock, require_lock_digest
 from twisted_s3.operations.notifying import making
 from twisted_s3.operations.objects import check_early
 from twisted_s3.operations.tagging import authorize_tagging
@@ -47,6 +48,7 @@ async def create_multipart_upload(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html"""
     refuse_unbuilt(call.head)
     await authorize_tagging(call)
+    lock = await requested_lock(call)
     made = await new_object(call, properties_of(call.head))
     algorithm, kind = declared_checksum(call.head)
     sealing = await sealing_for(call, call.head)
@@ -57,6 +59,7 @@ async def create_multipart_upload(call: Call) -> Answer:
         made.owner,
         algorithm,
         kind,
+        lock,
         encryption=sealing.encryption,
     )
     headers = [*sealing.headers]
@@ -76,6 +79,7 @@ async def upload_part(call: Call) -> Answer:
     refuse_unbuilt(call.head)
     upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
     check_part_algorithm(call.head, upload.checksum_algorithm)
+    require_lock_digest(call, upload.lock, "Put Part")
     payload = call.payload(call.services.limits.put, part_algorithms(upload))
     if payload.size is None:
         raise S3Error("MissingContentLength")
@@ -146,6 +150,7 @@ async def _prepared(call: Call, condition: Condition) -> Callable[[], Awaitable[
         kind,
         condition,
         call.witness(making(CREATED_MULTIPART)),
+        default_lock=default_lock(call),
     )
 
 

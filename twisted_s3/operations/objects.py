@@ -18,6 +18,7 @@ from twisted_s3.operations.headers import (
     refuse_unbuilt,
     validators,
 )
+from twisted_s3.operations.locking import default_lock, lock_headers, requested_lock, require_lock_digest
 from twisted_s3.operations.notifying import making
 from twisted_s3.operations.tagging import authorize_tagging, tagging_count
 from twisted_s3.operations.versioning import version_header, version_named
@@ -43,9 +44,11 @@ async def put_object(call: Call) -> Answer:
         raise S3Error("InvalidArgument", "This operation does not accept a part number without an upload id.")
     refuse_unbuilt(call.head)
     await authorize_tagging(call)
+    lock = await requested_lock(call)
     made = await new_object(call, properties_of(call.head))
     condition = call.held(write_condition(call.head))
     limit = call.services.limits.put
+    require_lock_digest(call, lock)
     payload = call.payload(limit)
     if payload.size is None and "transfer-encoding" not in call.head.headers:
         raise S3Error("MissingContentLength")
@@ -53,9 +56,9 @@ async def put_object(call: Call) -> Answer:
     await check_early(call, condition)
     async with discarding(call.store.stage(call.bucket_name, sealing.payload(payload))) as staged:
         await call.receive(staged, limit if payload.size is None else None)
-        version = await staged.commit(
-            call.key, made.properties, condition, made.owner, witness=call.witness(making(CREATED_PUT))
-        )
+        lock = lock.with_default(default_lock(call))
+        witness = call.witness(making(CREATED_PUT))
+        version = await staged.commit(call.key, made.properties, condition, made.owner, lock, witness)
     await call.announce(CREATED_PUT, call.key, version)
     headers = [etag_header(version.etag), *checksum_headers(version), *version_header(call.bucket, version)]
     return Answer(200, [*headers, *sealing.headers])
@@ -104,6 +107,7 @@ async def _read(
     else:
         extra = [*extra, ("Content-Range", f"bytes {span.start}-{span.stop - 1}/{version.size}")]
     headers = [*validators(version), *_described(call, version), *await tagging_count(call, version), *extra]
+    headers += await lock_headers(call, version)
     headers += [*version_header(call.bucket, version), *encryption]
     if whole and call.head.header("x-amz-checksum-mode") == "ENABLED":
         headers += checksum_headers(version)

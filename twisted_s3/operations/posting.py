@@ -14,6 +14,7 @@ from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding
 from twisted_s3.operations.encryption import sealing_for
 from twisted_s3.operations.headers import check_expected_owner, checksum_headers, etag_header, refuse_unbuilt
+from twisted_s3.operations.locking import default_lock, requested_lock, require_lock_digest
 from twisted_s3.operations.notifying import making
 from twisted_s3.operations.objects import check_early
 from twisted_s3.operations.versioning import version_header
@@ -60,6 +61,8 @@ async def post_object(call: Call) -> Answer:
     if call.bucket is not None:
         check_expected_owner(head, call.bucket)
     refuse_unbuilt(head)
+    lock = await requested_lock(call)
+    require_lock_digest(call, lock, "Post Object")
     made = await new_object(call, properties)
     condition = call.held(write_condition(head))
     payload = payload_for(head, None)
@@ -67,9 +70,9 @@ async def post_object(call: Call) -> Answer:
     await check_early(call, condition)
     async with discarding(call.store.stage(call.bucket_name, sealing.payload(payload))) as staged:
         await _receive_file(call, parser, begun, staged, bounds)
-        version = await staged.commit(
-            call.key, made.properties, condition, made.owner, witness=call.witness(making(CREATED_POST))
-        )
+        lock = lock.with_default(default_lock(call))
+        witness = call.witness(making(CREATED_POST))
+        version = await staged.commit(call.key, made.properties, condition, made.owner, lock, witness)
     await call.announce(CREATED_POST, call.key, version)
     return _answer(call, fields, version, sealing.headers)
 

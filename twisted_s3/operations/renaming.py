@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted_s3.errors import S3Error
 from twisted_s3.operations.call import Answer, Call
 from twisted_s3.operations.headers import refuse_unbuilt
+from twisted_s3.operations.locking import default_lock
 from twisted_s3.operations.notifying import either, making, removing
 from twisted_s3.protocol.conditions import rename_conditions
 from twisted_s3.protocol.copysource import parse_rename_source
@@ -17,7 +18,8 @@ _IDEMPOTENCY = "x-amz-client-token"
 async def rename_object(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_RenameObject.html
 
-    AWS has it in directory buckets only. A client token is not remembered: what was renamed is no longer there.
+    AWS has it in directory buckets only. A client token is not remembered: what was renamed is no longer there. In a
+    bucket with Object Lock the version stays where it is, under a delete marker, and the new one has its lock too.
     """
     refuse_unbuilt(call.head)
     source = parse_rename_source(call.head.header("x-amz-rename-source"), call.bucket_name)
@@ -28,7 +30,9 @@ async def rename_object(call: Call) -> Answer:
     source_condition, condition = rename_conditions(call.head, call.services.clock.seconds())
     source_condition, condition = call.held(source_condition, key=source), call.held(condition)
     witness = call.witness(either(making(CREATED_COPY), removing(source)))
-    version = await call.store.rename_object(call.bucket_name, source, call.key, source_condition, condition, witness)
+    version = await call.store.rename_object(
+        call.bucket_name, source, call.key, source_condition, condition, witness, default_lock(call)
+    )
     await call.announce(CREATED_COPY, call.key, version)
     await call.announce(REMOVED_DELETE, source)
     return Answer(200)

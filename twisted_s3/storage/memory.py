@@ -349,6 +349,7 @@ class MemoryStore:
         source_condition: Condition = always,
         condition: Condition = always,
         witness: Witness = unwitnessed,
+        default_lock: ObjectLock = UNLOCKED,
     ) -> ObjectVersion:
         """Give an object another key, in place of what is there. :raise S3Error: ``NoSuchKey``."""
         objects = self._find(bucket)
@@ -366,6 +367,7 @@ class MemoryStore:
             gone.committed()
             return version
         self._account.charge(len(found.blob.data))
+        version = attrs.evolve(version, lock=version.lock.with_default(default_lock))
         version = objects.put(version, Blob(self._account, found.blob.data), witness)
         marker, nothing = self._marker(source, version.owner), Blob(self._account, b"")
         objects.delete(source, always, None, always, marker, nothing, witness)
@@ -457,6 +459,7 @@ class MemoryStore:
         checksum_type: str,
         condition: Condition = always,
         witness: Witness = unwitnessed,
+        default_lock: ObjectLock = UNLOCKED,
     ) -> ObjectVersion:
         """Make the object out of ``parts``. :raise S3Error: ``NoSuchUpload``, ``InvalidPart``, or ``condition``'s."""
         objects = self._find(bucket)
@@ -474,7 +477,7 @@ class MemoryStore:
             parts=tuple(parts),
             upload_id=upload_id,
             owner=upload.record.owner,
-            lock=upload.record.lock,
+            lock=upload.record.lock.with_default(default_lock),
             encryption=upload.record.encryption,
         )
         # The object takes over the charge of its parts: the account must not be asked for both.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
+import attrs
 from twisted.trial.unittest import TestCase
 
+from tests.storage.filesystem.disks import ObservedDisk
 from tests.storage.filesystem.kit import FilesystemKit
 from tests.storage.filesystem.test_contract import DiskWithoutAttributes
 from tests.storage.kit import BUCKET, md5
-from twisted_s3.model import Properties
+from twisted_s3.model import ENABLED, NULL_VERSION, Properties
 from twisted_s3.storage.filesystem.disk import IDisk
 
 
@@ -45,6 +48,34 @@ class RenamingTests(FilesystemKit, TestCase):
         await self.store.rename_object(BUCKET, "a", "c")
         self.assertEqual(await self.keys(), ["c"])
         self.assertEqual(await self.get("c"), b"by hand")
+
+
+class RenamingRaceTests(FilesystemKit, TestCase):
+    """While a bucket comes to keep versions."""
+
+    armed = False
+
+    def wrap(self, disk: IDisk) -> IDisk:
+        return ObservedDisk(disk, self.watch)  # type: ignore[return-value]
+
+    def watch(self, name: str, args: tuple[Any, ...]) -> None:
+        """Turn versions on once the rename looks for its source: it has looked at the bucket then."""
+        if self.armed and f"{BUCKET}/x".encode() in args:
+            self.armed = False
+            layout = self.store._buckets.layout(BUCKET)
+            self.store._buckets.change(layout, lambda bucket: attrs.evolve(bucket, versioning=ENABLED))
+
+    async def test_target_is_kept(self) -> None:
+        """What has the target's key is a version by then, and stays one."""
+        await self.put("x", b"moved")
+        await self.put("y", b"kept")
+        self.armed = True
+        await self.store.rename_object(BUCKET, "x", "y")
+        self.assertFalse(self.armed)
+        self.assertEqual(await self.get("y"), b"moved")
+        opened = await self.store.open_object(BUCKET, "y", NULL_VERSION)
+        self.addCleanup(opened.close)
+        self.assertEqual(await self.read(opened), b"kept")
 
 
 class RenamingBesideTests(FilesystemKit, TestCase):

@@ -60,7 +60,8 @@ class Completion:
     ) -> ObjectVersion:
         """Make ``version`` out of its parts, in one commit.
 
-        :param version: what the object is to be; properties and owner come from the upload.
+        :param version: what the object is to be; properties, owner and lock come from the upload, which may lack a
+            retention.
         :raise S3Error: ``NoSuchUpload``; ``InvalidPart`` when a part is not the committed one; from ``condition``.
         """
         upload = self._uploads.get(bucket, version.key, version.upload_id)
@@ -68,7 +69,7 @@ class Completion:
             version,
             properties=upload.properties,
             owner=upload.owner,
-            lock=upload.lock,
+            lock=upload.lock.with_default(version.lock),
             encryption=upload.encryption,
         )
         with self._locks.upload(upload.id):

@@ -319,7 +319,7 @@ def _load_lock(document: Mapping[str, Any]) -> ObjectLock:
     if "l" not in document:
         return UNLOCKED
     mode, until, legal_hold = document["l"]
-    return ObjectLock(str(mode), float(until), bool(legal_hold))
+    return ObjectLock(str(mode), float(until), None if legal_hold is None else bool(legal_hold))
 
 
 def _dump_encryption(encryption: Encryption | None) -> list[Any]:

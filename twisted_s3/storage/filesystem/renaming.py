@@ -9,7 +9,7 @@ import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition, Witness, always, unwitnessed
-from twisted_s3.model import Deletion, ObjectVersion
+from twisted_s3.model import UNLOCKED, Deletion, ObjectLock, ObjectVersion
 from twisted_s3.storage.filesystem.buckets import Buckets
 from twisted_s3.storage.filesystem.disk import IDisk, Temporary
 from twisted_s3.storage.filesystem.files import Files, Found
@@ -53,18 +53,35 @@ class Renaming:
         source_condition: Condition,
         condition: Condition,
         witness: Witness = unwitnessed,
+        default_lock: ObjectLock = UNLOCKED,
     ) -> ObjectVersion:
         """Move ``source`` to ``target``, in place of what is there; the rename of the file is the only commit point.
 
         :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``, or from the conditions; both keys are then as before.
         """
-        if self._buckets.get(bucket).versioning and source != target:
-            return self._copy_and_delete(bucket, source, target, source_condition, condition, witness)
+        version = None
+        if source == target or not self._buckets.get(bucket).versioning:
+            version = self._move_unversioned(bucket, source, target, source_condition, condition, witness)
+        if version is None:
+            version = self._copy_and_delete(bucket, source, target, source_condition, condition, witness, default_lock)
+        return version
+
+    def _move_unversioned(
+        self,
+        bucket: BucketLayout,
+        source: str,
+        target: str,
+        source_condition: Condition,
+        condition: Condition,
+        witness: Witness,
+    ) -> ObjectVersion | None:
+        """Move the file. None: the bucket has come to keep versions, which a move would destroy."""
         # A record goes along with the file, so the source needs one; the target only where a condition asks.
         self._lookup.head(bucket, source)
         self._lookup.warm(bucket, target, condition)
         with self._locks.bucket(bucket.name):
-            self._buckets.require(bucket)
+            if self._buckets.get(bucket).versioning and source != target:
+                return None
             with self._locks.keys(bucket.name, source, target):
                 moved = self._lookup.find(bucket, source)
                 if moved is None:
@@ -89,6 +106,7 @@ class Renaming:
         source_condition: Condition,
         condition: Condition,
         witness: Witness,
+        default_lock: ObjectLock,
     ) -> ObjectVersion:
         """The same in a versioned bucket, which keeps the source's version: a new one for the target, and then a delete
         marker for the source. Either is a commit of its own, and what comes between leaves both keys.
@@ -99,7 +117,8 @@ class Renaming:
             temporary = self._disk.create_temporary(STAGING)
             try:
                 self._disk.copy_range(found.descriptor, 0, temporary.descriptor, 0, found.stat.size)
-                made = self._objects.put(temporary, bucket, attrs.evolve(version, key=target), condition, witness)
+                moved = attrs.evolve(version, key=target, lock=version.lock.with_default(default_lock))
+                made = self._objects.put(temporary, bucket, moved, condition, witness)
             finally:
                 self._files.drop(temporary)
         finally:

@@ -305,10 +305,12 @@ class FilesystemStore:
         source_condition: Condition = always,
         condition: Condition = always,
         witness: Witness = unwitnessed,
+        default_lock: ObjectLock = UNLOCKED,
     ) -> ObjectVersion:
         """Give an object another key in one commit, in place of what is there. :raise S3Error: ``NoSuchKey``."""
         layout = self._buckets.layout(bucket)
-        return await self._run(self._renaming.rename, layout, source, target, source_condition, condition, witness)
+        rename = partial(self._renaming.rename, layout, source, target, source_condition, condition)
+        return await self._run(rename, witness, default_lock)
 
     async def delete_object(
         self,
@@ -387,6 +389,7 @@ class FilesystemStore:
         checksum_type: str,
         condition: Condition = always,
         witness: Witness = unwitnessed,
+        default_lock: ObjectLock = UNLOCKED,
     ) -> ObjectVersion:
         """Make the object out of ``parts``, in one commit. :raise S3Error: ``InvalidPart``, ``NoSuchUpload``."""
         version = ObjectVersion(
@@ -398,6 +401,7 @@ class FilesystemStore:
             checksum_type=checksum_type,
             parts=tuple(parts),
             upload_id=upload_id,
+            lock=default_lock,
         )
         return await self._run(self._completion.complete, self._buckets.layout(bucket), version, condition, witness)
 
