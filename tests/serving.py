@@ -31,6 +31,7 @@ from twisted_s3.web.gate import Gate
 from twisted_s3.web.limits import HTTPLimits
 from twisted_s3.web.resources import Finished, RequestIds, S3Resource
 from twisted_s3.web.site import S3Site
+from twisted_s3.web.website import WebsiteResource
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ class Server:
 
     :ivar url: of the endpoint.
     :ivar authority: path of the certificate that HTTPS clients must trust, None over HTTP.
+    :ivar website_url: of the websites, "" if there are none.
     :ivar finished: every request that has ended, in order.
     :ivar clients: every client that was made.
     """
@@ -55,11 +57,17 @@ class Server:
     authority: str | None
     finished: list[Finished]
     clients: list[Any] = attrs.field(factory=list)
+    website_url: str = ""
 
     @property
     def port(self) -> int:
         """The TCP port."""
         return int(self.url.rpartition(":")[2])
+
+    @property
+    def website(self) -> Server:
+        """The websites, as a server to send requests to."""
+        return attrs.evolve(self, url=self.website_url)
 
     def client(self, user: User = ALICE, region: str = REGION, **config: Any) -> Any:
         """A boto3 client of the server, for use in a thread."""
@@ -142,10 +150,18 @@ class ServingTestCase(TestCase):
             made = issue_certificate(Path(folder.name))
             authority = str(made.certificate)
             endpoint = f"ssl:0:interface=127.0.0.1:certKey={made.certificate}:privateKey={made.key}"
+        url = await self._listen(endpoint, site)
+        server = Server(url, store, site, authority, finished)
+        if "website_domains" in changes:
+            websites = WebsiteResource(gate, changes["website_domains"], ids, limits.drain_bytes, finished.append)
+            server.website_url = await self._listen(endpoint, S3Site(websites, ids, limits, reactor))
+        return server
+
+    async def _listen(self, endpoint: str, site: S3Site) -> str:
         port = await serverFromString(reactor, endpoint).listen(site)
         self.addCleanup(self._stop, port, site)
-        scheme = "https" if tls else "http"
-        return Server(f"{scheme}://127.0.0.1:{port.getHost().port}", store, site, authority, finished)
+        scheme = endpoint.partition(":")[0].replace("ssl", "https").replace("tcp", "http")
+        return f"{scheme}://127.0.0.1:{port.getHost().port}"
 
     async def _close(self, port: Any, site: S3Site) -> None:
         await port.stopListening()

@@ -113,16 +113,31 @@ class Shell:
 
 
 class FirstStart:
-    """A server that is started in an empty directory with nothing configured but a free port.
+    """A server that is started in an empty directory with nothing configured but free ports.
 
+    :param websites: whether it has websites too.
     :ivar announced: the variables that it printed for its users to paste.
     :ivar endpoint: where it listens, as it printed.
+    :ivar websites: where its websites are.
     """
 
-    def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, environ: Mapping[str, str], websites: bool = False) -> None:
         program = "from twisted.scripts.twistd import run; run()"
+        options = ["--port", "0"]
+        if websites:
+            options += ["--website-endpoint", "tcp:0:interface=127.0.0.1", "--website-domain", "web.localhost"]
         self._process = subprocess.Popen(
-            [sys.executable, "-c", program, "-n", "--pidfile=", "s3store", "--port", "0"],
+            [
+                sys.executable,
+                "-c",
+                program,
+                "-n",
+                "--pidfile=",
+                "s3store",
+                "--port",
+                "0",
+                *(options if websites else ()),
+            ],
             cwd=directory,
             env=dict(environ),
             stdout=subprocess.PIPE,
@@ -132,7 +147,7 @@ class FirstStart:
         self._watchdog = threading.Timer(PATIENCE, self._process.kill)
         self._watchdog.start()
         self.announced: dict[str, str] = {}
-        self.endpoint = ""
+        self.endpoint = self.websites = ""
         assert self._process.stdout
         printed = []
         for line in self._process.stdout:
@@ -141,6 +156,9 @@ class FirstStart:
                 self.announced[found[1]] = found[2]
             if found := re.search(r"--endpoint-url (\S+)", line):
                 self.endpoint = found[1]
+            if found := re.search(r"websites on (\S+)", line):
+                self.websites = found[1]
+            if self.endpoint and (self.websites or not websites):
                 return
         self.stop()
         raise AssertionError(f"the server announced nothing to paste: {''.join(printed)}")
@@ -177,27 +195,42 @@ class BuildTests(SynchronousTestCase):
         self.assertIn("S3STORE_DATA_DIR", (out / "html" / "settings.html").read_text())
 
 
-class TutorialTests(SynchronousTestCase):
-    """The tutorial against a server."""
+class PageTests(SynchronousTestCase):
+    """What pages tell people to type, against a server."""
 
     def test_tutorial(self) -> None:
         """Every marked command of the tutorial succeeds and prints what the tutorial says."""
+        self.follow("tutorial", 8)
+
+    def test_websites(self) -> None:
+        """The page on websites."""
+        self.follow("website", 8, websites=True)
+
+    def test_cors(self) -> None:
+        """The page on scripts in browsers."""
+        self.follow("cors", 3)
+
+    def follow(self, name: str, least: int, websites: bool = False) -> None:
+        """Run the commands of a page, of which there are so many at least."""
         here = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, here)
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "S3STORE_"))}
         environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ["PATH"]])
         if shutil.which("aws", path=environ["PATH"]) is None:
             raise SkipTest("needs the AWS CLI: pip install -e '.[test]'")
-        environ |= {"HOME": str(here), "AWS_EC2_METADATA_DISABLED": "true"}
-        server = FirstStart(here, environ | {"PYTHONPATH": str(ROOT)})
+        environ |= {"HOME": str(here), "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*", "no_proxy": "*"}
+        server = FirstStart(here, environ | {"PYTHONPATH": str(ROOT)}, websites)
         self.addCleanup(server.stop)
         self.assertEqual(set(server.announced), {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"})
+        environ["AWS_ENDPOINT_URL"] = server.endpoint
         shell = Shell(here, environ | server.announced)
         self.addCleanup(shell.close)
-        steps = steps_of((DOCS / "tutorial.rst").read_text())
-        self.assertGreaterEqual(len(steps), 8)
+        steps = steps_of((DOCS / f"{name}.rst").read_text())
+        self.assertGreaterEqual(len(steps), least)
+        pages = f"localhost:{server.websites.rpartition(':')[2]}"
         for step in steps:
-            status, printed = shell.run(step.command.replace(PUBLISHED_ENDPOINT, server.endpoint))
+            command = step.command.replace(PUBLISHED_ENDPOINT, server.endpoint).replace("localhost:9080", pages)
+            status, printed = shell.run(command)
             self.assertEqual(status, 0, f"{step.command}\n{printed}")
             self.assertTrue(step.agrees(printed), f"{step}\nprinted {printed!r}")
 

@@ -14,6 +14,7 @@ from treq.testing import StubTreq
 from twisted.application.service import MultiService
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -26,10 +27,17 @@ from tests.testing.test_deferred import S3SigV4QueryAuth
 from twisted_s3.credentials import Users
 from twisted_s3.events import Subscriptions
 from twisted_s3.interfaces import IObjectStore
+from twisted_s3.protocol.access.defaults import BucketDefaults
+from twisted_s3.protocol.access.publicblock import NOTHING_BLOCKED
 from twisted_s3.service import S3Service
 from twisted_s3.storage.filesystem.store import FilesystemStore
 from twisted_s3.storage.memory import MemoryStore
 
+READABLE = (
+    b'{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", '
+    b'"Resource": "arn:aws:s3:::home/*"}]}'
+)
+INDEX = b"<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>"
 LOOPBACK = "tcp:0:interface=127.0.0.1"
 
 
@@ -125,6 +133,29 @@ class Services(TestCase):
         await service.when_ready()
         status, _ = await self.ask("GET", service.listeners.addresses()[0], "/bucket")
         self.assertEqual(status, 200)
+
+    @coroutine
+    async def test_websites(self) -> None:
+        """They have endpoints of their own, and stop with the service; what S3 answers there is no page."""
+        options = {"website_endpoints": [LOOPBACK], "website_domains": ["web.test"]}
+        service, url = await self.start(bucket_defaults=BucketDefaults(block=NOTHING_BLOCKED), **options)
+        [pages] = service.listeners.website_addresses()
+        self.assertNotEqual(pages, url)
+        for path, body in (
+            ("/home", None),
+            ("/home?website", INDEX),
+            ("/home?policy", READABLE),
+            ("/home/i", b"<p>hello"),
+        ):
+            status, answer = await self.ask("PUT", url, path, body)
+            self.assertIn(status, (200, 204), answer)
+        for address, expected in ((pages, (200, b"<p>hello")), (url, (403, None))):
+            page = await treq.get(f"{address}/", headers={"Host": "home.web.test"}, agent=self.agent)
+            content = await page.content()
+            self.assertEqual((page.code, content if page.code == 200 else None), expected)
+        await service.stopService()
+        with self.assertRaises(ConnectError):
+            await treq.get(f"{pages}/", agent=self.agent)
 
     @coroutine
     async def test_clock(self) -> None:

@@ -60,7 +60,14 @@ class PrecedenceTests(SettingsCase):
 
     def test_every_setting_from_every_text_source(self) -> None:
         texts = {"config": None, "host": "::1", "port": "1", "durability": "none", "log_format": "json"}
-        texts |= {"endpoint": "tcp:1", "log_level": "warn", "region": "x", "access_log": "no", "allow_sigv2": "off"}
+        texts |= {
+            "endpoint": "tcp:1",
+            "website_endpoint": "tcp:2",
+            "log_level": "warn",
+            "region": "x",
+            "access_log": "no",
+            "allow_sigv2": "off",
+        }
         texts |= {"presigned_checksums": "check", "default_object_ownership": "ObjectWriter"}
         texts |= {"default_public_access_block": "off", "verify_reads": "on", "scrub": "deep"}
         texts |= {"default_encryption": "AES256", "sse_c_over_http": "never"}
@@ -111,8 +118,19 @@ class PrecedenceTests(SettingsCase):
         self.assertFalse(self.load(toml="[server]\nno_access_log = true").access_log)
         self.assertTrue(self.load({"access_log": "true"}, {"S3STORE_ACCESS_LOG": "no"}).access_log)
 
+    def test_websites(self) -> None:
+        self.assertEqual(self.load().website_endpoint, ())
+        settings = self.load({"website_endpoint": ["tcp:1", "unix:/w"], "port": "2"})
+        self.assertEqual(settings.website_endpoint, ("tcp:1", "unix:/w"))
+        self.assertEqual(settings.endpoints, ("tcp:2:interface=127.0.0.1",))
+        self.assertEqual(
+            self.load({}, {"S3STORE_WEBSITE_DOMAIN": "A.test b.test"}).website_domain, ("a.test", "b.test")
+        )
+
     def test_json_round_trip(self) -> None:
-        settings = self.load({"endpoint": ["tcp:1", "unix:/s"], "config": str(self.file(""))})
+        settings = self.load(
+            {"endpoint": ["tcp:1", "unix:/s"], "website_endpoint": ["tcp:2"], "config": str(self.file(""))}
+        )
         self.assertEqual(Settings.from_json(settings.to_json()), settings)
         self.assertNotIn("\n", settings.to_json())
 
@@ -158,7 +176,7 @@ class RefusalTests(SettingsCase):
             ("log_format", "xml"), ("log_level", "loud"), ("host", ""), ("host", "a b"), ("data_dir", ""),
             ("data_dir", "a\0b"), ("idle_timeout", "nan"), ("idle_timeout", "inf"), ("idle_timeout", "-1"),
             ("idle_timeout", "0"), ("shutdown_grace", "-0.1"), ("max_header_bytes", "1"), ("endpoint", ["nothing"]),
-            ("endpoint", [""]),
+            ("endpoint", [""]), ("website_endpoint", ["nothing"]),
         ]:  # fmt: skip
             option = "--" + name.replace("_", "-")
             self.assertTrue(self.refused({name: value}).startswith(option), (name, value))

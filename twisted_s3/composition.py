@@ -25,6 +25,7 @@ from twisted_s3.web.gate import Gate
 from twisted_s3.web.limits import HTTPLimits
 from twisted_s3.web.resources import Finished, RequestIds, S3Resource
 from twisted_s3.web.site import S3Site
+from twisted_s3.web.website import WebsiteResource
 
 #: Seconds between two looks whether it is time to look for damage.
 SCRUB_LOOKS = 60.0
@@ -44,9 +45,9 @@ def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Comp
     )
     targets = load_targets(settings.config)
     notifier = Notifier(store.events, [target.name for target in targets], reactor, settings.region)
-    site = _site(settings, store, credentials, reactor, notifier)
+    site, website = _sites(settings, store, credentials, reactor, notifier)
     jobs = [*_jobs(settings, store, reactor), *delivery_jobs(targets, store.events, reactor)]
-    return Composition(store, site, store.clean, jobs, store.take_lease)
+    return Composition(store, site, store.clean, jobs, store.take_lease, website)
 
 
 def _jobs(settings: Settings, store: FilesystemStore, reactor: Any) -> Sequence[Job]:
@@ -57,9 +58,10 @@ def _jobs(settings: Settings, store: FilesystemStore, reactor: Any) -> Sequence[
     return (Job("scrub", SCRUB_LOOKS, scrubber.run, scrubber.hurry),)
 
 
-def _site(
+def _sites(
     settings: Settings, store: IObjectStore, credentials: ICredentials, reactor: Any, notifier: Notifier
-) -> S3Site:
+) -> tuple[S3Site, S3Site]:
+    """The endpoint, and the websites."""
     defaults = BucketDefaults(
         settings.default_object_ownership,
         ALL_BLOCKED if settings.default_public_access_block else NOTHING_BLOCKED,
@@ -87,8 +89,9 @@ def _site(
     def finished(request: Finished) -> None:
         access_log.record(_entry(request, reactor.seconds()))
 
-    ids = RequestIds()
-    resource = S3Resource(gate, settings.domain, ids, settings.drain_limit, finished if access_log.enabled else None)
+    ids, log = RequestIds(), finished if access_log.enabled else None
+    resource = S3Resource(gate, settings.domain, ids, settings.drain_limit, log)
+    websites = WebsiteResource(gate, settings.website_domain, ids, settings.drain_limit, log)
     limits = HTTPLimits(
         header_bytes=settings.max_header_bytes,
         header_count=settings.max_headers,
@@ -97,7 +100,7 @@ def _site(
         drain_bytes=settings.drain_limit,
         connections=settings.max_connections,
     )
-    return S3Site(resource, ids, limits, reactor)
+    return S3Site(resource, ids, limits, reactor), S3Site(websites, ids, limits, reactor)
 
 
 def _entry(request: Finished, now: float) -> AccessEntry:

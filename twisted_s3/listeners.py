@@ -83,21 +83,31 @@ class _Front(Factory):
 
 
 class Listeners:
-    """The ports of some endpoint strings.
+    """The ports of some endpoint strings: those of the server, and those of websites.
 
-    :ivar ports: the ports, once :meth:`bind` is done, in the order of the endpoints.
+    :ivar ports: the ports, once :meth:`bind` is done, in the order of the endpoints; those of websites last.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: IReactorFDSet, endpoints: Sequence[str], adopted: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        reactor: IReactorFDSet,
+        endpoints: Sequence[str],
+        adopted: Sequence[int] = (),
+        websites: Sequence[str] = (),
+    ) -> None:
         """
-        :param adopted: descriptors of sockets that listen already, one for each endpoint; empty to bind anew.
+        :param adopted: descriptors of sockets that listen already, one for each endpoint, those of websites last;
+            empty to bind anew.
+        :param websites: endpoints on which something else is served.
         """
         self._reactor = reactor
-        self._endpoints = endpoints
+        self._endpoints = [*endpoints, *websites]
+        self._main = len(endpoints)
         self._adopted = adopted
         self._front = _Front()
+        self._website_front = _Front()
         self.ports: list[IListeningPort] = []
 
     def bind(self) -> Deferred[None]:
@@ -135,20 +145,24 @@ class Listeners:
         if self._adopted:
             reactor = AdoptingReactor(self._reactor, self._adopted[number])
             text = without_systemd(text)
-        return _server(reactor, text).listen(self._front)
+        return _server(reactor, text).listen(self._front if number < self._main else self._website_front)
 
     def _pause(self, port: IListeningPort) -> None:
         if IReadDescriptor.providedBy(port):
             self._reactor.removeReader(port)
 
-    def open(self, factory: IProtocolFactory) -> None:
-        """Begin to accept connections."""
+    def open(self, factory: IProtocolFactory, website: IProtocolFactory | None = None) -> None:
+        """Begin to accept connections. :param website: the factory of those to websites."""
         self._front.put(factory)
+        if website is not None:
+            self._website_front.put(website)
         for port in self.ports:
             if IReadDescriptor.providedBy(port):
                 self._reactor.addReader(port)
         for address in self.addresses():
             self._log.info("listening on {address}", address=address)
+        for address in self.website_addresses():
+            self._log.info("websites on {address}", address=address)
 
     async def close(self) -> None:
         """Close the sockets; from now on connections are refused, unless another process holds them too."""
@@ -160,7 +174,14 @@ class Listeners:
         return [port.fileno() for port in self.ports]  # type: ignore[attr-defined]
 
     def addresses(self) -> Sequence[str]:
-        """Where the ports listen: URLs, and paths of UNIX sockets."""
+        """Where the server listens: URLs, and paths of UNIX sockets."""
+        return self._addresses()[: self._main]
+
+    def website_addresses(self) -> Sequence[str]:
+        """Where websites are."""
+        return self._addresses()[self._main :]
+
+    def _addresses(self) -> Sequence[str]:
         return [_url(text, port) for text, port in zip(self._endpoints, self.ports, strict=True)]
 
 

@@ -21,6 +21,7 @@ from twisted_s3.web.gate import Gate
 from twisted_s3.web.limits import HTTPLimits
 from twisted_s3.web.resources import Finished, RequestIds, S3Resource
 from twisted_s3.web.site import S3Site
+from twisted_s3.web.website import WebsiteResource
 
 
 class S3Service(SiteService):
@@ -40,6 +41,8 @@ class S3Service(SiteService):
     :param region: the one that signatures must name.
     :param bucket_defaults: ownership and public access block of new buckets.
     :param domains: host names below which a label is a bucket.
+    :param website_endpoints: strings of endpoints on which buckets are websites.
+    :param website_domains: host names below which a website has the name of its bucket.
     :param allow_sigv2: whether the older signatures are accepted.
     :param grace: seconds that running requests get when the service stops.
     :param upload_expiry: age in seconds at which an unfinished multipart upload goes; 0 for never.
@@ -48,6 +51,7 @@ class S3Service(SiteService):
     :param clock: tells the time, and runs the periodic jobs; by default the reactor.
     :param failed: called when the service can not start after all.
     :ivar resource: the resource tree, for a site of the application: ``root.putChild(b"s3", service.resource)``.
+    :ivar website: the resource tree of the websites, for a site of the application.
     :ivar root: what the endpoints serve, by default `resource`; another tree may be set before the start.
     """
 
@@ -61,6 +65,8 @@ class S3Service(SiteService):
         events: IEventSink | None = None,
         region: str = "us-east-1",
         domains: Sequence[str] = (),
+        website_endpoints: Sequence[str] = (),
+        website_domains: Sequence[str] = (),
         allow_sigv2: bool = True,
         http_limits: HTTPLimits | None = None,
         object_limits: ObjectLimits | None = None,
@@ -91,12 +97,20 @@ class S3Service(SiteService):
         gate = Gate(services, Authenticator(region, allow_sigv2))
         ids = RequestIds()
         self.resource = S3Resource(gate, domains, ids, limits.drain_bytes, finished)
+        self.website = WebsiteResource(gate, website_domains, ids, limits.drain_bytes, finished)
         self.root: IResource = self.resource
 
         def composed() -> Composition:
             # A site that has been drained serves no more, so each start has its own.
-            site = S3Site(self.root, ids, limits, reactor)
+            site, website = (S3Site(root, ids, limits, reactor) for root in (self.root, self.website))
             clean, take_lease = getattr(store, "clean", None), getattr(store, "take_lease", None)
-            return Composition(store, site, clean, take_lease=take_lease)
+            return Composition(store, site, clean, take_lease=take_lease, website=website)
 
-        super().__init__(composed, Listeners(reactor, endpoints), clock, grace, upload_expiry, failed=failed)
+        super().__init__(
+            composed,
+            Listeners(reactor, endpoints, websites=website_endpoints),
+            clock,
+            grace,
+            upload_expiry,
+            failed=failed,
+        )

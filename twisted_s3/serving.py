@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -31,6 +31,7 @@ class ISite(IProtocolFactory):
 class Composition:
     """The parts of one server that know of each other.
 
+    :ivar website: serves the buckets that are websites.
     :ivar clean: removes what crashes left behind in the store; None where there is nothing of the kind.
     :ivar jobs: what else is done now and then, by one process at a time.
     :ivar take_lease: makes sure of that where several processes share the store; None where they do not.
@@ -41,6 +42,12 @@ class Composition:
     clean: Callable[[], Awaitable[object]] | None = None
     jobs: Sequence[Job] = ()
     take_lease: TakeLease | None = None
+    website: ISite | None = None
+
+    @property
+    def sites(self) -> Sequence[ISite]:
+        """All that is served."""
+        return [self.site] if self.website is None else [self.site, self.website]
 
 
 #: Makes the parts for some settings; the last argument is the reactor. Raises OSError when the disk refuses.
@@ -102,11 +109,12 @@ class SiteService(Service):
     ) -> SiteService:
         """The service that ``settings`` describe, in this process.
 
-        :param adopted: descriptors of sockets that listen already, one for each endpoint of the settings.
+        :param adopted: descriptors of sockets that listen already, one for each endpoint of the settings, those of
+            websites last.
         """
         return cls(
             lambda: compose(settings, credentials, reactor),
-            Listeners(reactor, settings.endpoints, adopted),
+            Listeners(reactor, settings.endpoints, adopted, settings.website_endpoint),
             reactor,
             settings.shutdown_grace,
             settings.upload_expiry,
@@ -154,7 +162,7 @@ class SiteService(Service):
         await parts.store.start()
         if not self.running:
             return
-        self._listeners.open(parts.site)
+        self._listeners.open(parts.site, parts.website)
         if self._housekeeping:
             reaper = Reaper(parts.store, self._upload_expiry, self._clock, parts.clean)
             self._periodic = [reaper, *(Periodic(job, self._clock, parts.take_lease) for job in parts.jobs)]
@@ -188,6 +196,6 @@ class SiteService(Service):
             await self._started
             for periodic in self._periodic:
                 await periodic.stop()
-            await self._composition.site.drain(self._grace)
+            await gatherResults([site.drain(self._grace) for site in self._composition.sites])
         finally:
             await self._composition.store.stop()

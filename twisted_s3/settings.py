@@ -242,6 +242,15 @@ class Settings:
     domain: tuple[str, ...] = _setting(
         DOMAIN, (), "domain below which a bucket has a host name of its own, any number", repeatable=True
     )
+    website_endpoint: tuple[str, ...] = _setting(
+        ENDPOINT, (), "Twisted endpoint on which buckets are websites, any number", repeatable=True
+    )
+    website_domain: tuple[str, ...] = _setting(
+        DOMAIN,
+        (),
+        "domain below which a website has the name of its bucket, any number; any other host is a bucket's whole name",
+        repeatable=True,
+    )
     workers: int = _setting(_count(1, 1024), 1, "number of processes that serve")
     durability: str = _setting(
         _one_of(DURABILITIES), "strict", "strict: what was acknowledged survives a power cut; none: for tests only"
@@ -419,6 +428,7 @@ def _from_file(path: Path) -> _Layer:
 
 def _check_listening(layer: _Layer, check_endpoint: Callable[[str], object]) -> None:
     """Refuse endpoints that do not parse, and a source that gives both forms."""
+    _check_endpoints(layer, "website_endpoint", check_endpoint)
     if "endpoint" not in layer.values:
         return
     source = layer.sources["endpoint"]
@@ -427,7 +437,12 @@ def _check_listening(layer: _Layer, check_endpoint: Callable[[str], object]) -> 
             raise SettingsError(source, f"stands in place of {layer.sources[other]}; give one of them")
     if not layer.values["endpoint"]:
         raise SettingsError(source, "is empty")
-    for text in layer.values["endpoint"]:
+    _check_endpoints(layer, "endpoint", check_endpoint)
+
+
+def _check_endpoints(layer: _Layer, name: str, check_endpoint: Callable[[str], object]) -> None:
+    source = layer.sources.get(name, "")
+    for text in layer.values.get(name, ()):
         try:
             check_endpoint(text)
         except Exception as error:

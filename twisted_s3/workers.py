@@ -40,7 +40,7 @@ KILL_MARGIN = 10.0
 class Greeting:
     """What a worker is told.
 
-    :ivar sockets: descriptors, one for each endpoint of the settings.
+    :ivar sockets: descriptors, one for each endpoint of the settings, those of websites last.
     :ivar compose: full name of the :data:`twisted_s3.serving.Compose`.
     :ivar housekeeping: whether this worker does the periodic jobs.
     """
@@ -169,7 +169,7 @@ class Workers(Service):
     _log = Logger()
 
     def __init__(self, settings: Settings, compose: str, reactor: Any, environ: Mapping[str, str]) -> None:
-        self.listeners = Listeners(reactor, settings.endpoints)
+        self.listeners = Listeners(reactor, settings.endpoints, websites=settings.website_endpoint)
         self._settings = settings
         self._compose = compose
         self._reactor = reactor
@@ -212,6 +212,8 @@ class Workers(Service):
             self._monitor.addProcess(name, arguments, env=self._environ)
         for address in self.listeners.addresses():
             self._log.info("listening on {address}", address=address)
+        for address in self.listeners.website_addresses():
+            self._log.info("websites on {address}", address=address)
         self._monitor.startService()
 
     def reload(self) -> None:

@@ -15,7 +15,6 @@ from twisted_s3.protocol.cors import (
     METHODS,
     CORSRequest,
     CORSRule,
-    RulesCache,
     cors_document,
     cors_headers,
     cors_request,
@@ -146,18 +145,6 @@ class Documents(SynchronousTestCase):
         rules = parse_cors(written("<AllowedMethod>GET</AllowedMethod><AllowedOrigin/>"))
         self.assertEqual(rules[0].origins, ("",))
         self.assertEqual(cors_headers(rules, CORSRequest("http://a", "GET")), ())
-
-    def test_cache(self) -> None:
-        """It gives what the document says, and keeps so many."""
-        cache = RulesCache(2)
-        documents = [written(f"{LEAST}<ID>{number}</ID>") for number in range(3)]
-        for body in [*documents, *documents[::-1]]:
-            self.assertEqual(cache.get(body), parse_cors(body))
-        first = cache.get(documents[0])
-        self.assertIs(cache.get(documents[0]), first)
-        cache.get(documents[1])
-        cache.get(documents[2])
-        self.assertIsNot(cache.get(documents[0]), first)
 
 
 def fits(pattern: str, text: str) -> bool:

@@ -14,7 +14,7 @@ from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket
 from twisted_s3.operations.call import DOCUMENT_LIMIT, MEDIUM_DOCUMENT, SHORT_DOCUMENT, Answer, Call, Services, document
 from twisted_s3.operations.headers import require_digest
-from twisted_s3.protocol import cors, xmldocs
+from twisted_s3.protocol import cors, website, xmldocs
 from twisted_s3.protocol.access import defaults, ownership, publicblock
 from twisted_s3.protocol.access.acl import ACL, GROUPS, Grants, load_grants
 from twisted_s3.protocol.encryption.defaults import ENCRYPTED, accepted
@@ -185,6 +185,13 @@ def _accept_lifecycle(body: bytes, bucket: Bucket, services: Services) -> bytes:
 def _accept_cors(body: bytes, bucket: Bucket, services: Services) -> bytes:
     return cors.cors_document(cors.parse_cors(body))
 
+
+def _accept_website(body: bytes, bucket: Bucket, services: Services) -> bytes:
+    return website.website_document(website.parse_website(body))
+
+
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketWebsite.html
+WEBSITE = Configuration("website", _accept_website, "NoSuchWebsiteConfiguration", limit=website.MAX_SIZE)
 
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html
 CORS = Configuration("cors", _accept_cors, "NoSuchCORSConfiguration", limit=cors.MAX_SIZE, digest=True)

@@ -12,6 +12,7 @@ from twisted_s3.model import Bucket
 from twisted_s3.operations.call import Answer, Headers
 from twisted_s3.operations.configuration import CORS
 from twisted_s3.protocol import cors
+from twisted_s3.protocol.documentcache import DocumentCache
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.names import is_bucket_name
 
@@ -27,7 +28,7 @@ class Sharing:
 
     def __init__(self, store: IObjectStore) -> None:
         self._store = store
-        self._rules = cors.RulesCache()
+        self._rules = DocumentCache(cors.parse_cors)
 
     async def headers(self, head: RequestHead, bucket_name: str) -> Headers:
         """The headers that every answer to a request has beside its own, also that of an error.

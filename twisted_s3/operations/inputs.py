@@ -132,7 +132,7 @@ TREATMENTS = _table(
         ),
         (Treatment(UNHEEDED, "there is one namespace"), "CreateBucket", "x-amz-bucket-namespace"),
         (_HONOURED, "*", "Tagging OwnershipControls PublicAccessBlockConfiguration Policy AccessControlPolicy"),
-        (_HONOURED, "*", "CORSConfiguration"),
+        (_HONOURED, "*", "CORSConfiguration WebsiteConfiguration"),
         (_HONOURED, "*", "VersioningConfiguration ObjectLockConfiguration Retention LegalHold"),
         (_HONOURED, "*", "NotificationConfiguration x-amz-skip-destination-validation"),
         (

@@ -206,24 +206,3 @@ def _fits(pattern: str, text: str) -> bool:
     if not wild:
         return text == pattern
     return len(text) >= len(before) + len(after) and text.startswith(before) and text.endswith(after)
-
-
-class RulesCache:
-    """Keeps the rules that were asked for last. The document is the key, so that none can be out of date.
-
-    :param size: how many.
-    """
-
-    def __init__(self, size: int = 256) -> None:
-        self._size = size
-        self._rules: dict[bytes, Rules] = {}
-
-    def get(self, text: bytes) -> Rules:
-        """The rules of a document. :raise S3Error: as :func:`parse_cors`."""
-        rules = self._rules.pop(text, None)
-        if rules is None:
-            rules = parse_cors(text)
-            if len(self._rules) >= self._size:
-                del self._rules[next(iter(self._rules))]
-        self._rules[text] = rules
-        return rules

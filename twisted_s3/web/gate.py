@@ -91,6 +91,17 @@ class Gate:
         passage.key = decode_key(target.key) if target.key else ""
         return await self._sharing.preflight(head, passage.bucket, target.level)
 
+    async def read_publicly(self, head: RequestHead, bucket: Bucket, key: str, body: IBody, passage: Passage) -> Answer:
+        """GetObject or HeadObject for somebody of whom nothing is known. :raise S3Error: the refusal.
+
+        :param head: of a request without a query, whatever its path.
+        """
+        check_key(key)
+        operation = find_operation(OBJECT, head)
+        assert operation.handler is not None
+        call = Call(self.services, self.authenticator, head, body, None, None, bucket.name, key, bucket, passage.origin)
+        return await self._operate(operation, operation.handler, call)
+
     async def answer(self, head: RequestHead, target: Target, body: IBody, passage: Passage) -> Answer:
         """Run the operation that a request means, if its sender may.
 

@@ -100,17 +100,21 @@ class S3Resource(Resource):
         return self.serve(request, self._target(request, len(request.prepath)))
 
     def _target(self, request: Request, depth: int) -> Target:
-        """Cut the raw path, of which the first ``depth`` segments lead here."""
-        rest = request.path
-        for _ in range(depth):
-            _, _, rest = rest[1:].partition(b"/")
-            rest = b"/" + rest
-        rest = rest[1:]
+        """What a request is about, the first ``depth`` segments of whose path lead here."""
+        rest = self._rest(request, depth)
         bucket = self._virtual_bucket(request)
         if bucket:
             return Target(bucket.encode("utf-8"), rest, virtual=True)
         name, _, key = rest.partition(b"/")
         return Target(name, key)
+
+    def _rest(self, request: Request, depth: int) -> bytes:
+        """The raw path behind its first ``depth`` segments."""
+        rest: bytes = request.path
+        for _ in range(depth):
+            _, _, rest = rest[1:].partition(b"/")
+            rest = b"/" + rest
+        return rest[1:]
 
     def _virtual_bucket(self, request: Request) -> str | None:
         if not self._domains:
@@ -137,10 +141,7 @@ class S3Resource(Resource):
         try:
             try:
                 shared = await self._gate.shared(head, target)
-                if head.method == "OPTIONS" and target.bucket:
-                    answer = await self._gate.preflight(head, target, passage)
-                else:
-                    answer = await self._gate.answer(head, target, body, passage)
+                answer = await self._answer(head, target, body, passage)
                 error = await self.send(request, _with(answer, shared), body, request_id)
             except S3Error as refusal:
                 error = refusal.code
@@ -173,8 +174,18 @@ class S3Resource(Resource):
         if request.startedWriting:
             _abort(request)
             raise ClientGone
-        answer = error_answer(error, request.path.decode("latin-1"), request_id, self.ids.host_id)
+        answer = self._error_answer(error, request, request_id)
         await self.send(request, _with(answer, shared), body, request_id)
+
+    async def _answer(self, head: RequestHead, target: Target, body: Body, passage: Passage) -> Answer:
+        """The answer to a request. :raise S3Error: the refusal."""
+        if head.method == "OPTIONS" and target.bucket:
+            return await self._gate.preflight(head, target, passage)
+        return await self._gate.answer(head, target, body, passage)
+
+    def _error_answer(self, error: S3Error, request: Request, request_id: str) -> Answer:
+        """The answer that an error becomes."""
+        return error_answer(error, request.path.decode("latin-1"), request_id, self.ids.host_id)
 
     async def send(self, request: Request, answer: Answer, body: Body, request_id: str) -> str:
         """Send an answer; first get a body that nobody wanted out of the way, or see that the connection ends.
