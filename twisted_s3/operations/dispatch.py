@@ -13,6 +13,9 @@ SUBRESOURCES: frozenset[str] = frozenset(
     {op.subresource for op in OPERATIONS if op.subresource} | {"uploadId", "torrent", "append", "requestPayment"}
 )
 
+#: All parameters that say anything about the operation.
+_SELECTORS = SUBRESOURCES.union(*(op.selectors for op in OPERATIONS))
+
 _CANDIDATES: Mapping[tuple[str, str], tuple[Operation, ...]] = {
     (level, method): tuple(
         sorted(
@@ -34,11 +37,13 @@ def find_operation(level: str, head: RequestHead) -> Operation:
     candidates = _CANDIDATES.get((level, head.method))
     if not candidates:
         raise _unroutable(level, head)
-    parameters = head.parameters
-    if not parameters and "x-amz-copy-source" not in head.headers:
-        return _plain(candidates, level, head)
-    names = parameters.keys()
+    names = head.parameters.keys()
     copies = "x-amz-copy-source" in head.headers
+    if not copies and _SELECTORS.isdisjoint(names):
+        op = _plain(candidates, level, head)
+        if head.method not in ("GET", "HEAD"):
+            _refuse_unknown(head)
+        return op
     for op in candidates:
         if op.copies <= copies and op.selectors <= names:
             _refuse_strangers(op, head, level)

@@ -148,14 +148,13 @@ def _part(call: Call, version: ObjectVersion, text: str) -> tuple[ByteRange | No
 def _described(call: Call, version: ObjectVersion) -> Iterator[tuple[str, str]]:
     """The object's own headers, overridden as the query says."""
     overrides = {}
-    for parameter, name in _OVERRIDES.items():
-        value = call.parameter(parameter)
-        if value is not None:
+    for parameter, value in call.head.parameters.items():
+        if parameter in _OVERRIDES:
             if call.verified is None:
                 raise S3Error(
                     "InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests."
                 )
-            overrides[name] = _header_text(parameter, value)
+            overrides[_OVERRIDES[parameter]] = _header_text(parameter, value)
     for name, value in headers_of(version.properties):
         if name not in overrides:
             yield name, value

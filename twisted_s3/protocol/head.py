@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar, overload
 from urllib.parse import unquote_to_bytes
 
 import attrs
 
 from twisted_s3.errors import S3Error
+
+T = TypeVar("T")
+
+
+class _once(Generic[T]):
+    """A property that is computed once. ``functools.cached_property`` takes a lock for it before Python 3.12."""
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self._compute = compute
+        self._name = compute.__name__
+        self.__doc__ = compute.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> _once[T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> T | _once[T]:
+        if instance is None:
+            return self
+        value = instance.__dict__[self._name] = self._compute(instance)
+        return value
 
 
 def split_query(query: bytes) -> Sequence[tuple[str, str]]:
@@ -30,7 +51,9 @@ def split_query(query: bytes) -> Sequence[tuple[str, str]]:
 
 def _decode(raw: bytes) -> str:
     try:
-        return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
+        if b"%" in raw or b"+" in raw:
+            raw = unquote_to_bytes(raw.replace(b"+", b" "))
+        return raw.decode("utf-8")
     except UnicodeDecodeError:
         raise S3Error("InvalidURI") from None
 
@@ -59,12 +82,12 @@ class RequestHead:
             return None
         return values[0] if len(values) == 1 else ",".join(values)
 
-    @cached_property
+    @_once
     def pairs(self) -> Sequence[tuple[str, str]]:
         """The query's decoded (name, value) pairs in order."""
         return split_query(self.query)
 
-    @cached_property
+    @_once
     def parameters(self) -> Mapping[str, str]:
         """The query's decoded parameters; of a repeated name the first."""
         return dict(reversed(self.pairs))

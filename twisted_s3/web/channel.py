@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from twisted.internet.interfaces import IHalfCloseableDescriptor, IHalfCloseableProtocol
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableDescriptor, IHalfCloseableProtocol
 from twisted.python.failure import Failure
 from twisted.web import http
 from zope.interface import implementer
@@ -10,7 +12,7 @@ from zope.interface import implementer
 from twisted_s3.errors import S3Error
 from twisted_s3.web.bodies import NoBody, RequestBody
 from twisted_s3.web.limits import HTTPLimits
-from twisted_s3.web.render import raw_error
+from twisted_s3.web.render import AnswerHeaders, raw_error
 
 
 @implementer(IHalfCloseableProtocol)
@@ -27,11 +29,15 @@ class S3Channel(http.HTTPChannel):
     limits: HTTPLimits
     refused = False
     persistent: bool = True
+    timeOut: float | None = None
     _reading_head = True
     _closing = False
     _write_closed = False
     _body: RequestBody | None = None
     _held: http.Request | None = None
+    _secure: bool | None = None
+    _deadline: float | None = None
+    _alarm: IDelayedCall | None = None
 
     # The connection
 
@@ -53,6 +59,7 @@ class S3Channel(http.HTTPChannel):
         if body is not None:
             body.lost()
         super().connectionLost(reason)
+        self._cancel_alarm()
         self.factory.connection_lost(self)
 
     def readConnectionLost(self) -> None:
@@ -95,6 +102,45 @@ class S3Channel(http.HTTPChannel):
             self._leave()
         else:
             self._refuse(S3Error("RequestTimeout"))
+
+    # The clock
+
+    def setTimeout(self, period: float | None) -> float | None:
+        """Call :meth:`timeoutConnection` after ``period`` seconds instead of what was set before; None: not at all.
+
+        A request sets the clock several times and rarely is late, so the delayed call is left where it is as long as
+        it comes early enough, and looks at the deadline then.
+        """
+        before, self.timeOut = self.timeOut, period
+        if period is None:
+            self._deadline = None
+            return before
+        self._deadline = self.factory.reactor.seconds() + period
+        if self._alarm is None or self._alarm.getTime() > self._deadline:
+            self._cancel_alarm()
+            self._alarm = self.factory.reactor.callLater(period, self._wake)
+        return before
+
+    def resetTimeout(self) -> None:
+        """Begin the period that was set anew, if one was."""
+        if self._deadline is not None and self.timeOut is not None:
+            self._deadline = self.factory.reactor.seconds() + self.timeOut
+
+    def _wake(self) -> None:
+        self._alarm = None
+        if self._deadline is None:
+            return
+        remaining = self._deadline - self.factory.reactor.seconds()
+        if remaining > 0:
+            self._alarm = self.factory.reactor.callLater(remaining, self._wake)
+        else:
+            self._deadline = None
+            self.timeoutConnection()
+
+    def _cancel_alarm(self) -> None:
+        alarm, self._alarm = self._alarm, None
+        if alarm is not None:
+            alarm.cancel()
 
     # The head
 
@@ -189,6 +235,19 @@ class S3Channel(http.HTTPChannel):
         self.setTimeout(None)
 
     # The answer
+
+    def isSecure(self) -> bool:
+        """Whether the connection is encrypted, which does not change."""
+        if self._secure is None:
+            self._secure = bool(super().isSecure())
+        return self._secure
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
+        """Write the head of an answer; ours in one piece."""
+        if isinstance(headers, AnswerHeaders):
+            self.transport.write(b"%b %b %b\r\n%b\r\n" % (version, code, reason, headers.lines()))
+        else:
+            super().writeHeaders(version, code, reason, headers)
 
     def pauseProducing(self) -> None:
         """The transport is full: now it is the client's turn."""

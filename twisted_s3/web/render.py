@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ SERVER = "twisted-s3"
 
 #: What names of headers are made of: RFC 9110, 5.6.2.
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_LINE_END = re.compile("\r\n|[\r\n\0]")
+_LINES = re.compile(r"(?:[A-Za-z0-9!#$%&'*+.^_`|~-]++: [^\0\r\n]*+\r\n)*+")
 
 
 def error_answer(error: S3Error, resource: str, request_id: str, host_id: str) -> Answer:
@@ -60,31 +62,38 @@ class AnswerHeaders(Headers):
     What `twisted.web` itself sets comes on top. A name that can be none, as an old record may hold it, is left out.
     """
 
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
         super().__init__()
-        self._pairs = [
-            (name.encode("ascii"), _without_line_ends(value.encode("latin-1")))
-            for name, value in pairs
-            if _TOKEN.fullmatch(name)
-        ]
-        self._names = {name.lower() for name, _ in self._pairs}
+        text = "".join([f"{name}: {value}\r\n" for name, value in pairs])
+        if _LINES.fullmatch(text) is None:
+            pairs = [(name, _on_one_line(value)) for name, value in pairs if _TOKEN.fullmatch(name)]
+            text = "".join([f"{name}: {value}\r\n" for name, value in pairs])
+        self._lines = text.encode("latin-1")
+        self._pairs = pairs
+        self._names = {name.lower() for name, _ in pairs}
 
     def getRawHeaders(self, name: Any, default: Any = None) -> Any:
         """The values of a header."""
-        wanted = (name if isinstance(name, bytes) else name.encode("ascii")).lower()
+        wanted = (name.decode("ascii") if isinstance(name, bytes) else name).lower()
         if wanted in self._names:
-            return [value for other, value in self._pairs if other.lower() == wanted]
+            return [value.encode("latin-1") for other, value in self._pairs if other.lower() == wanted]
         return super().getRawHeaders(name, default)
 
     def getAllRawHeaders(self) -> Iterator[tuple[bytes, Sequence[bytes]]]:
         """All headers, ours as they were given."""
         yield from super().getAllRawHeaders()
         for name, value in self._pairs:
-            yield name, (value,)
+            yield name.encode("ascii"), (value.encode("latin-1"),)
+
+    def lines(self) -> bytes:
+        """All headers as they are written, each with the end of its line."""
+        others = super().getAllRawHeaders()
+        return b"".join([b"%b: %b\r\n" % (name, value) for name, values in others for value in values]) + self._lines
 
 
-def _without_line_ends(value: bytes) -> bytes:
-    return b" ".join(value.replace(b"\0", b" ").splitlines())
+def _on_one_line(value: str) -> str:
+    """A value without what ends lines."""
+    return _LINE_END.sub(" ", value)
 
 
 async def render(request: Request, answer: Answer, request_id: str, host_id: str) -> str:

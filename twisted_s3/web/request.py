@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from twisted.web import server
 from zope.interface import Interface
 
@@ -27,6 +28,7 @@ class S3Request(server.Request):
 
     body: RequestBody | NoBody | None = None
     _begun = False
+    _streams_body = False
 
     def begin(self, command: bytes, target: bytes, version: bytes, body: RequestBody | NoBody) -> None:
         """The headers are complete: find the resource and let it answer."""
@@ -37,6 +39,7 @@ class S3Request(server.Request):
         self.path, _, _ = self.uri.partition(b"?")
         self.args: dict[bytes, list[bytes]] = {}
         if self._streams():
+            self._streams_body = True
             self.defaultContentType = None
             self.process()
         else:
@@ -50,6 +53,19 @@ class S3Request(server.Request):
                 return True
             found = getattr(found, "children", {}).get(unquote_to_bytes(segment))
         return bool(IStreamingResource.providedBy(found))
+
+    def process(self) -> None:
+        """Find the resource and let it answer; the headers of the answer are all its own."""
+        if not self._streams_body:
+            super().process()
+            return
+        self.site = self.channel.site
+        self.prepath: list[bytes] = []
+        self.postpath = [unquote_to_bytes(segment) for segment in self.path[1:].split(b"/")]
+        try:
+            self.render(self.site.getResourceFor(self))
+        except BaseException:
+            self.processingFailed(Failure())  # type: ignore[no-untyped-call]
 
     async def _process_whole(self, body: RequestBody | NoBody) -> None:
         """Take in the body, then go on as ``twisted.web`` does."""

@@ -27,6 +27,10 @@ def is_folder_name(name: str) -> bool:
     return _FOLDER_NAME.fullmatch(name) is not None
 
 
+#: Of how many buckets the paths are kept at hand. They depend on nothing but the name.
+_MAX_LAYOUTS = 1024
+
+
 @attrs.frozen
 class _Known:
     """A record that was read, and what its file looked like."""
@@ -58,15 +62,21 @@ class Buckets:
         self._is_bucket_name = is_bucket_name
         self._now = now
         self._known: dict[str, _Known] = {}
+        self._layouts: dict[str, BucketLayout] = {}
 
     def layout(self, name: str) -> BucketLayout:
         """Where a bucket's things lie, whether it exists or not.
 
         :raise S3Error: ``NoSuchBucket`` for a name that no bucket can have.
         """
-        if not self._is_name(name):
-            raise _missing(name)
-        return BucketLayout(name)
+        layout = self._layouts.get(name)
+        if layout is None:
+            if not self._is_name(name):
+                raise _missing(name)
+            if len(self._layouts) >= _MAX_LAYOUTS:
+                self._layouts.clear()
+            layout = self._layouts[name] = BucketLayout(name)
+        return layout
 
     def require(self, bucket: BucketLayout) -> None:
         """:raise S3Error: ``NoSuchBucket``."""

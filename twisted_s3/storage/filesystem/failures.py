@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from twisted.logger import Logger
 
@@ -32,11 +30,16 @@ def refusal(error: OSError) -> S3Error:
     return S3Error("InternalError")
 
 
-@contextmanager
-def disk_failures() -> Iterator[None]:
-    """Turn every :class:`OSError` of the block into an :class:`S3Error`, and log it."""
-    try:
-        yield
-    except OSError as error:
-        _log.error("The disk refused: {error}", error=error)
-        raise refusal(error) from error
+class disk_failures:
+    """Turns every :class:`OSError` of a ``with`` block into an :class:`S3Error`, and logs it."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Nothing yet."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """:raise S3Error: in place of an OSError."""
+        if isinstance(error, OSError):
+            _log.error("The disk refused: {error}", error=error)
+            raise refusal(error) from error

@@ -111,8 +111,14 @@ class RealDisk:
 
     def stat(self, path: bytes) -> Stat:
         """What is at a path."""
-        with self._parent(path) as (directory, name):
-            return _stat(os.stat(name, dir_fd=directory, follow_symlinks=False))
+        directory, _, name = path.rpartition(b"/")
+        if not directory:
+            return _stat(os.stat(name or b".", dir_fd=self._root, follow_symlinks=False))
+        descriptor = self._open(self._root, directory, os.O_PATH | os.O_DIRECTORY)
+        try:
+            return _stat(os.stat(name, dir_fd=descriptor, follow_symlinks=False))
+        finally:
+            os.close(descriptor)
 
     def fstat(self, descriptor: Descriptor) -> Stat:
         """What a descriptor leads to."""

@@ -71,6 +71,9 @@ class StoredPart:
     at_rest: str = ""
 
 
+_decode = json.JSONDecoder().decode
+
+
 def _dump(document: Mapping[str, Any]) -> bytes:
     """A document with the checksum of itself as its last field."""
     raw = json.dumps({name: value for name, value in document.items() if value}, separators=(",", ":")).encode()
@@ -94,7 +97,7 @@ def load_stamp(raw: bytes) -> Stamp | None:
 
 def _load(raw: bytes) -> Any:
     try:
-        document = json.loads(raw)
+        document = _decode(raw.decode())
     except RecursionError:
         raise ValueError("too deep") from None
     if document["v"] != _FORM:
