@@ -71,7 +71,6 @@ class Objects(OperationTestCase):
         self.refused("EntityTooLarge", 400, client.put_object, **{**put, "Body": b"x" * 21})
         self.refused("AccessControlListNotSupported", 400, client.put_object, **put, ACL="public-read")
         self.refused("AccessControlListNotSupported", 400, client.put_object, **put, ACL="private")
-        self.refused("NotImplemented", 501, client.put_object, **put, ServerSideEncryption="AES256")
         wrong = b64encode(md5(b"other").digest()).decode()
         self.refused("BadDigest", 400, client.put_object, **put, ContentMD5=wrong)
         self.refused("InvalidDigest", 400, client.put_object, **put, ContentMD5="nonsense")

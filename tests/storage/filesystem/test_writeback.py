@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,10 +37,15 @@ class StartTests(SynchronousTestCase):
             file.flush()
             self.assertIn(find_start()(file.fileno(), 0, 100), (0, None))
 
+    def folder(self) -> str:
+        found = tempfile.TemporaryDirectory()
+        self.addCleanup(found.cleanup)
+        return found.name
+
     def test_disk(self) -> None:
         told = []
         for syncs in (True, False):
-            disk = RealDisk(Path(self.mktemp()), syncs=syncs)
+            disk = RealDisk(self.folder(), syncs=syncs)
             self.addCleanup(disk.shut)
             if syncs:
                 disk._start_writeback = lambda *args: told.append(args[1:])
