@@ -27,8 +27,8 @@ class VerifiedReads(ServingTestCase):
     def make_store(self) -> FilesystemStore:
         self.root = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
-        store: Any = FilesystemStore(self.root, reactor, durable=False, threads=2, verify_reads=self.verify)
-        return store
+        self.store: Any = FilesystemStore(self.root, reactor, durable=False, threads=2, verify_reads=self.verify)
+        return self.store  # type: ignore[no-any-return]
 
     def got(self, client: Any, key: str, **parameters: str) -> bytes | None:
         """What GET gives; None when it is refused or cut."""
@@ -72,6 +72,32 @@ class VerifiedReadsOverTLS(VerifiedReads):
     """The same over HTTPS."""
 
     tls = True
+
+    @coroutine
+    async def test_encrypted(self) -> None:
+        """What is encrypted tells of its damage by itself; the checksum is that of the encrypted bytes."""
+        server = await self.start_server()
+
+        def work(server: Server) -> None:
+            client = server.client()
+            key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+            client.create_bucket(Bucket="bucket")
+            client.put_object(Bucket="bucket", Key="x", Body=pattern(300_000), **key)
+            upload = client.create_multipart_upload(Bucket="bucket", Key="y", **key)["UploadId"]
+            part = {"Bucket": "bucket", "Key": "y", "UploadId": upload, "PartNumber": 1}
+            client.upload_part(Body=pattern(300_000), **part, **key)
+            self.assertEqual(self.got(client, "x", **key), pattern(300_000))
+            walk = self.store.integrity.scrub.walk
+            self.assertEqual([step.finding for step in walk(deep=True) if step.finding is not None], [])
+            flip(self.root / "bucket/x", 200_000)
+            (grid,) = (self.root / ".s3store").glob("buckets/bucket/uploads/*/grids/*")
+            flip(grid, 200_000)
+            found = [step.finding.kind for step in walk(deep=True) if step.finding is not None]
+            self.assertEqual(found, ["object", "part"])
+            self.assertIsNone(self.got(client, "x", **key))
+
+        await self.in_thread(work, server)
+        self.flushLoggedErrors()
 
 
 class UnverifiedReads(VerifiedReads):

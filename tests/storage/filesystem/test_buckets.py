@@ -18,6 +18,26 @@ from twisted_s3.storage.filesystem.store import FilesystemStore
 RECORD = b".s3store/buckets/bucket/bucket.json"
 
 
+class DeepTests(FilesystemKit, TestCase):
+    """Keys as deep as keys can be."""
+
+    async def test_delete(self) -> None:
+        key = "a/" * 511 + "b"
+        await self.put(key, b"1")
+        await self.refused("BucketNotEmpty", self.store.delete_bucket(BUCKET))
+        self.path(key).unlink()
+        await self.store.delete_bucket(BUCKET)
+        self.assertFalse((self.root / BUCKET).exists())
+
+    async def test_trash(self) -> None:
+        folder = str(self.root / ".s3store/staging")
+        for _ in range(1200):
+            folder += "/a"
+            os.mkdir(folder)
+        await self.store.clean()
+        self.assertEqual(os.listdir(self.root / ".s3store/staging"), [])
+
+
 class RecordTests(FilesystemKit, TestCase):
     """Records through the eyes of the disk."""
 

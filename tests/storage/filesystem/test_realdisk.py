@@ -189,6 +189,11 @@ class OldestTests(_DiskTests):
     opener = staticmethod(open_by_names)
     unnamed = False
 
+    def test_what_may_have_to_wait(self) -> None:
+        """Nobody can tell whether it would."""
+        with self.assertRaises(BlockingIOError):
+            self.disk.open(b"a/b/file", Access.READ, cached=True)
+
     def test_temporaries_are_locked(self) -> None:
         temporary = self.disk.create_temporary(b".s3store/staging")
         assert temporary.name is not None

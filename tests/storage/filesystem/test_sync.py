@@ -49,6 +49,8 @@ class SharingTests(SynchronousTestCase):
             self.syncs.sync(b"d")
         except OSError as error:
             self.results.append(errno.errorcode[error.errno or 0])
+        except MemoryError:
+            pass
         else:
             self.results.append("synced")
 
@@ -91,6 +93,25 @@ class SharingTests(SynchronousTestCase):
         for thread in (first, *others):
             thread.join(10)
         self.assertEqual(sorted(self.results), ["EIO"] * 3 + ["synced"])
+
+    def test_a_sync_that_ends_in_another_way(self) -> None:
+        """Whoever waits for a sync that was broken off must not take it for done."""
+        begun, gate = Event(), Event()
+
+        def break_off(path: bytes) -> None:
+            begun.set()
+            gate.wait(10)
+            raise MemoryError
+
+        self.disk.fsync_directory = break_off  # type: ignore[method-assign]
+        waiter = self.start()
+        begun.wait(10)
+        batch = self.syncs._running[b"d"]
+        gate.set()
+        waiter.join(10)
+        batch.done.wait(10)
+        self.assertEqual((batch.error and batch.error.errno, self.results), (errno.EIO, []))
+        self.assertEqual((self.syncs._running, self.syncs._waiting), ({}, {}))
 
     def test_a_directory_that_is_gone(self) -> None:
         def gone(path: bytes) -> None:

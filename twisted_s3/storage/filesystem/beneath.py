@@ -24,7 +24,7 @@ _SAFE = _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_SYMLINKS | _RESOLVE_BENEATH
 class OpenBeneath(Protocol):
     """Open ``path`` below the directory ``root``.
 
-    :param cached: raise :class:`BlockingIOError` rather than wait for the disk, where the system can tell.
+    :param cached: raise :class:`BlockingIOError` rather than wait for the disk; always where the system can not tell.
     :raise OSError: ``ELOOP`` for a symbolic link anywhere in the path; else as ``open``.
     """
 
@@ -54,7 +54,8 @@ class Openat2:
 
     def __call__(self, root: int, path: bytes, flags: int, cached: bool = False) -> int:
         """Open ``path`` below ``root``."""
-        cached = cached and self._knows_cached
+        if cached and not self._knows_cached:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), path)
         how = self._hows.get((flags, cached))
         if how is None:
             how = self._hows[flags, cached] = self._how(flags, cached)
@@ -80,7 +81,9 @@ class Openat2:
 
 
 def open_by_names(root: int, path: bytes, flags: int, cached: bool = False) -> int:
-    """Open ``path`` below ``root``, one name after the other; ``cached`` is not known here."""
+    """Open ``path`` below ``root``, one name after the other. Whether that would wait is not known here."""
+    if cached:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), path)
     *directories, last = path.split(b"/")
     if b".." in (*directories, last):
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)

@@ -222,19 +222,26 @@ class Buckets:
             raise _not_empty(bucket)
 
     def _holds_anything(self, directory: bytes) -> bool:
-        """Whether there is anything but directories."""
-        try:
-            entries = self._disk.scan(directory)
-        except FileNotFoundError:
-            return False
-        return any(
-            kind is not Kind.DIRECTORY or self._holds_anything(b"%b/%b" % (directory, name)) for name, kind in entries
-        )
+        """Whether there is anything but directories, which may be nested as deep as keys are long."""
+        pending = [directory]
+        while pending:
+            at = pending.pop()
+            try:
+                entries = self._disk.scan(at)
+            except FileNotFoundError:
+                continue
+            if any(kind is not Kind.DIRECTORY for _, kind in entries):
+                return True
+            pending += [b"%b/%b" % (at, name) for name, _ in entries]
+        return False
 
     def _remove_empty(self, directory: bytes) -> None:
-        for name, _ in self._disk.scan(directory):
-            self._remove_empty(b"%b/%b" % (directory, name))
-        self._disk.rmdir(directory)
+        found = [directory]
+        # It grows while it is gone through: every directory comes behind the one that holds it.
+        for at in found:
+            found += [b"%b/%b" % (at, name) for name, _ in self._disk.scan(at)]
+        for at in reversed(found):
+            self._disk.rmdir(at)
 
 
 def _missing(name: str) -> S3Error:

@@ -200,6 +200,13 @@ class Completion:
                 offset += stored.length
             with self._locks.upload(upload.id):
                 self._uploads.get(bucket, upload.key, upload.id)
+                # Another may have made it meanwhile, and ended before the upload did.
+                done = self._done_before(bucket, upload)
+                if done is not None:
+                    self._remove(bucket, upload)
+                    if not _same(done.parts, version.parts):
+                        raise no_such_upload(upload.id)
+                    return done
                 if self._listed(bucket, version) != listed:
                     raise S3Error("InvalidPart")
                 completed = self._objects.put(temporary, bucket, version, condition, witness)

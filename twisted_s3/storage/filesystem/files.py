@@ -163,15 +163,20 @@ class Files:
 
     def remove_trash(self, directory: bytes) -> None:
         """Remove what :meth:`move_to_trash` gave, beside others that do the same."""
-        with suppress(FileNotFoundError):
-            for name, kind in self._disk.scan(directory):
-                path = b"%b/%b" % (directory, name)
-                if kind is Kind.DIRECTORY:
-                    self.remove_trash(path)
-                else:
+        found = [directory]
+        # It grows while it is gone through: every directory comes behind the one that holds it.
+        for at in found:
+            with suppress(FileNotFoundError):
+                for name, kind in self._disk.scan(at):
+                    path = b"%b/%b" % (at, name)
+                    if kind is Kind.DIRECTORY:
+                        found.append(path)
+                        continue
                     with suppress(FileNotFoundError):
                         self._disk.unlink(path)
-            self._disk.rmdir(directory)
+        for at in reversed(found):
+            with suppress(FileNotFoundError):
+                self._disk.rmdir(at)
 
     def clean_staging(self) -> None:
         """Remove what processes that are gone have left in the staging folder."""

@@ -241,8 +241,8 @@ class Lookup:
             version = None
         return version or self._metadata.compute(current.descriptor, current.stat, key)[0]
 
-    def warm(self, bucket: BucketLayout, key: str, condition: Condition) -> None:
-        """Have the metadata of a file that was put by hand computed before its key is locked."""
+    def warm(self, bucket: BucketLayout, key: str, condition: Condition | None = None) -> None:
+        """Have the metadata of a file that was put by hand computed before its key is locked, unless nobody asks it."""
         if condition is not always:
             try:
                 self.head(bucket, key)

@@ -127,6 +127,7 @@ class Objects:
         if version_id is not None:
             check_version_id(version_id)
         testimony = Testimony(witness)
+        self._lookup.warm(bucket, key)
         with self._locks.bucket(bucket.name), self._locks.key(bucket.name, key):
             found, version = self._lookup.locate(bucket, key, version_id)
             try:

@@ -43,7 +43,8 @@ class Removal:
         """Delete a key, or a version of it for good, durably. :raise S3Error: as :meth:`IObjectStore.delete_object`."""
         if version_id is not None:
             check_version_id(version_id)
-        self._lookup.warm(bucket, key, condition if guard is always else guard)
+        # Who names a version is told what it was.
+        self._lookup.warm(bucket, key, (condition if guard is always else guard) if version_id is None else None)
         testimony = Testimony(witness)
         with self._locks.bucket(bucket.name):
             succession = self._objects.succession(bucket, key)

@@ -238,7 +238,8 @@ class FilesystemStore:
     async def open_object(self, bucket: str, key: str, version_id: str | None = None) -> IOpenedObject:
         """Open a version. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``, ``NoSuchVersion``, ``MethodNotAllowed``."""
         found, version = await self._open(self._buckets.layout(bucket), key, version_id)
-        verified = self._verify_reads and version.at_rest
+        # What is encrypted can not be read at all when it is damaged.
+        verified = self._verify_reads and version.at_rest and version.encryption is None
         make = VerifyingObject if verified else OpenedObject
         return make(self._disk, self._pool, found.descriptor, version)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from threading import Event, Lock
 
 import attrs
@@ -80,6 +81,10 @@ class DirectorySync:
             self._disk.fsync_directory(directory)
         except OSError as error:
             batch.error = error
+        except BaseException:
+            # Whoever waits must not take it for synced.
+            batch.error = OSError(errno.EIO, "the sync was broken off")
+            raise
         finally:
             with self._lock:
                 # The next batch is closed to nobody until its own sync begins, right after `done`.
