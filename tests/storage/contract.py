@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from tests.storage.configuration_contract import ConfigurationContract
+from tests.storage.encryption_contract import EncryptionContract
 from tests.storage.key_contract import KeyContract
 from tests.storage.kit import (
     BUCKET,
@@ -408,6 +409,7 @@ class ObjectContract(StoreKit):
 class StoreContract(
     BucketContract,
     ConfigurationContract,
+    EncryptionContract,
     ObjectContract,
     KeyContract,
     RenameContract,
