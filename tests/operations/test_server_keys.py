@@ -7,6 +7,8 @@ import json
 from base64 import b64encode
 from typing import Any
 
+from botocore.exceptions import IncompleteReadError, ResponseStreamingError
+
 from tests.operations.clients import BUCKET, send, served
 from tests.operations.encrypting import MARK, EncryptionTestCase, body_of, customer, customer_headers
 from tests.operations.posting import post, signed
@@ -153,7 +155,7 @@ class ServerKeys(EncryptionTestCase):
 
     @served()
     def test_lost_key(self, server: Server) -> None:
-        """Without its key an object is listed, and can not be read; nor with what it was wrapped with changed."""
+        """Without its key an object is listed, and can not be read."""
         client = self.prepared(server)
         for kind in ("AES256", "aws:kms"):
             client.put_object(Bucket=BUCKET, Key=kind, Body=b"x", ServerSideEncryption=kind)
@@ -163,11 +165,11 @@ class ServerKeys(EncryptionTestCase):
         for kind in ("AES256", "aws:kms"):
             self.assertEqual(client.head_object(Bucket=BUCKET, Key=kind)["ContentLength"], 1)
             self.refused("KMS.NotFoundException", 400, client.get_object, Bucket=BUCKET, Key=kind)
-        self.flushLoggedErrors()
 
     @served()
     def test_tampered(self, server: Server) -> None:
         """A file that was changed is a 500, or a body that breaks off: never other bytes."""
+        self.addCleanup(lambda: self.flushLoggedErrors(OSError))
         client = self.prepared(server)
         body = body_of(1_000_000)
         client.put_object(Bucket=BUCKET, Key="k", Body=body, ServerSideEncryption="AES256")
@@ -175,13 +177,10 @@ class ServerKeys(EncryptionTestCase):
         for at in (5, 100, len(raw) - 1):
             (self.root / BUCKET / "k").write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
             if at == len(raw) - 1:
-                with self.assertRaises(Exception) as caught:
-                    self.read(client)
-                self.assertIn("Incomplete", type(caught.exception).__name__)
+                self.assertRaises((IncompleteReadError, ResponseStreamingError), self.read, client)
                 self.assertEqual(self.read(client, Range="bytes=0-99999"), body[:100_000])
             else:
                 self.refused("InternalError", 500, self.read, client=client)
-        self.flushLoggedErrors()
 
 
 class ServerKeysOverTLS(ServerKeys):
