@@ -49,6 +49,10 @@ def split_query(query: bytes) -> Sequence[tuple[str, str]]:
     return pairs
 
 
+def _names_in(query: bytes) -> Sequence[bytes]:
+    return [item.partition(b"=")[0] for item in query.split(b"&") if item]
+
+
 def _decode(raw: bytes) -> str:
     try:
         if b"%" in raw or b"+" in raw:
@@ -67,12 +71,14 @@ class RequestHead:
     :ivar query: the query as sent, without the ``?``.
     :ivar headers: lower-case name to the values in order, each stripped, decoded as latin-1.
     :ivar secure: whether it came over TLS.
+
+    Its ``repr`` has the names of headers and parameters only: signatures, tokens and keys are among the values.
     """
 
     method: str
     path: bytes
-    query: bytes
-    headers: Mapping[str, Sequence[str]]
+    query: bytes = attrs.field(repr=lambda query: repr(_names_in(query)))
+    headers: Mapping[str, Sequence[str]] = attrs.field(repr=lambda headers: repr(sorted(headers)))
     secure: bool = False
 
     def header(self, name: str) -> str | None:

@@ -79,8 +79,8 @@ class Claim:
     """
 
     access_key: str
-    policy: str
-    signature: str
+    policy: str = attrs.field(repr=False)
+    signature: str = attrs.field(repr=False)
     token: str | None = attrs.field(default=None, repr=False)
     date: str = ""
     time: float | None = None

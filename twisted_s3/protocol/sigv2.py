@@ -92,7 +92,7 @@ class Claim:
     """
 
     access_key: str
-    signature: str
+    signature: str = attrs.field(repr=False)
     expires: int | None = None
 
 

@@ -77,7 +77,7 @@ class Claim:
     access_key: str
     date: str
     signed_headers: str
-    signature: str
+    signature: str = attrs.field(repr=False)
     timestamp: str
     time: float
     payload: str
@@ -89,7 +89,7 @@ class Seed:
     """A verified signature, and the key that made it: where a chain of chunk signatures begins."""
 
     access_key: str
-    signature: str
+    signature: str = attrs.field(repr=False)
     signing_key: bytes = attrs.field(repr=False)
     scope: str
     timestamp: str
