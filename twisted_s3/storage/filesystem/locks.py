@@ -80,5 +80,15 @@ class Locks:
             self._disk.close(descriptor)
 
 
+def turn_of_bucket(name: str) -> str:
+    """What the exclusive users of a bucket's lock have to take turns at: the name of its file."""
+    return f"bucket-{_stripe(name, _BUCKET_STRIPES)}"
+
+
+def turn_of_key(bucket: str, key: str) -> str:
+    """What the users of a key's lock have to take turns at: the name of its file."""
+    return f"key-{_stripe(f'{bucket}/{key}', _STRIPES)}"
+
+
 def _stripe(name: str, stripes: int) -> int:
     return crc32(name.encode()) % stripes

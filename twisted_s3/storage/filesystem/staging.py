@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
@@ -78,14 +79,19 @@ class _Staged:
 #: Called in the pool with the arguments of :meth:`IStagedBody.commit` behind the digest.
 CommitBody = Callable[[Digest, str, Properties, Condition, str, ObjectLock, Witness], ObjectVersion]
 
+#: Called with a key.
+Turn = Callable[[str], AbstractAsyncContextManager[None]]
+
 
 @implementer(IStagedBody)
 class StagedBody(_Staged):
     """A body that becomes an object."""
 
-    def __init__(self, pool: DiskPool, intake: Intake, commit: CommitBody) -> None:
+    def __init__(self, pool: DiskPool, intake: Intake, commit: CommitBody, turn: Turn) -> None:
+        """:param turn: lets one commit after the other to a key."""
         super().__init__(pool, intake)
         self._commit = commit
+        self._turn = turn
 
     async def commit(
         self,
@@ -97,7 +103,10 @@ class StagedBody(_Staged):
         witness: Witness = unwitnessed,
     ) -> ObjectVersion:
         """Verify the payload, then make bytes, metadata and key durable and visible in one step."""
-        return await self._finish(lambda digest: self._commit(digest, key, properties, condition, owner, lock, witness))
+        async with self._turn(key):
+            return await self._finish(
+                lambda digest: self._commit(digest, key, properties, condition, owner, lock, witness)
+            )
 
 
 @implementer(IStagedPart)

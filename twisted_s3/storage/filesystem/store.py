@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from os import PathLike
 from typing import Any, TypeVar
@@ -53,7 +53,7 @@ from twisted_s3.storage.filesystem.journal import Journal
 from twisted_s3.storage.filesystem.layout import BUCKETS, LOCKS, RECORDS, STAGING, BucketLayout
 from twisted_s3.storage.filesystem.leftovers import Leftovers
 from twisted_s3.storage.filesystem.listing import DirectorySnapshots, key_walk
-from twisted_s3.storage.filesystem.locks import Locks
+from twisted_s3.storage.filesystem.locks import Locks, turn_of_bucket, turn_of_key
 from twisted_s3.storage.filesystem.lookup import Lookup
 from twisted_s3.storage.filesystem.metadata import Metadata
 from twisted_s3.storage.filesystem.objects import Objects
@@ -71,6 +71,7 @@ from twisted_s3.storage.filesystem.soundness import Soundness
 from twisted_s3.storage.filesystem.space import Reserve
 from twisted_s3.storage.filesystem.staging import StagedBody, StagedPart
 from twisted_s3.storage.filesystem.sync import DirectorySync
+from twisted_s3.storage.filesystem.turns import Turns
 from twisted_s3.storage.filesystem.uploads import Uploads
 from twisted_s3.storage.filesystem.verifying import VerifyingObject
 from twisted_s3.storage.filesystem.versions import Versions
@@ -123,6 +124,7 @@ class FilesystemStore:
         self._verify_reads = verify_reads
         self._reserve = Reserve(disk, min_free)
         self._pool = DiskPool(reactor, threads)
+        self._turns = Turns()
         directories = DirectorySync(disk)
         self._locks = locks = Locks(disk)
         self._files = Files(disk, directories)
@@ -172,6 +174,7 @@ class FilesystemStore:
 
     async def stop(self) -> None:
         """Wait for what is under way, then end the threads."""
+        await self._turns.settled()
         await self._pool.stop()
         self._disk.shut()
 
@@ -208,7 +211,8 @@ class FilesystemStore:
         configurations: Mapping[str, bytes] | None = None,
     ) -> Bucket:
         """Make a bucket. :raise S3Error: ``BucketAlreadyExists``."""
-        return await self._run(self._buckets.create, name, owner, region, object_lock, configurations or {})
+        async with self._turns.taken(turn_of_bucket(name)):
+            return await self._run(self._buckets.create, name, owner, region, object_lock, configurations or {})
 
     async def get_bucket(self, name: str) -> Bucket:
         """:raise S3Error: ``NoSuchBucket``."""
@@ -217,7 +221,8 @@ class FilesystemStore:
 
     async def change_bucket(self, name: str, change: Callable[[Bucket], Bucket]) -> Bucket:
         """Replace what is recorded about a bucket in one step. :raise S3Error: ``NoSuchBucket``."""
-        return await self._run(self._buckets.change, self._buckets.layout(name), change)
+        async with self._turns.taken(turn_of_bucket(name)):
+            return await self._run(self._buckets.change, self._buckets.layout(name), change)
 
     async def get_configuration(self, bucket: str, name: str) -> bytes | None:
         """A configuration document, None when there is none. :raise S3Error: ``NoSuchBucket``."""
@@ -233,7 +238,8 @@ class FilesystemStore:
 
     async def delete_bucket(self, name: str) -> None:
         """:raise S3Error: ``BucketNotEmpty``."""
-        await self._run(self._buckets.delete, self._buckets.layout(name))
+        async with self._turns.taken(turn_of_bucket(name)):
+            await self._run(self._buckets.delete, self._buckets.layout(name))
 
     async def open_object(self, bucket: str, key: str, version_id: str | None = None) -> IOpenedObject:
         """Open a version. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``, ``NoSuchVersion``, ``MethodNotAllowed``."""
@@ -285,7 +291,10 @@ class FilesystemStore:
             )
             return self._objects.put(target.temporary, layout, version, condition, witness)
 
-        return StagedBody(self._pool, Intake(payload, target), commit)
+        def turn(key: str) -> AbstractAsyncContextManager[None]:
+            return self._turns.taken(turn_of_key(bucket, key))
+
+        return StagedBody(self._pool, Intake(payload, target), commit, turn)
 
     async def change_object(
         self,
@@ -296,7 +305,9 @@ class FilesystemStore:
         witness: Witness = unwitnessed,
     ) -> ObjectVersion:
         """Replace the properties and the lock of a version in one step; all else stays."""
-        return await self._run(self._objects.change, self._buckets.layout(bucket), key, change, version_id, witness)
+        layout = self._buckets.layout(bucket)
+        async with self._turns.taken(turn_of_key(bucket, key)):
+            return await self._run(self._objects.change, layout, key, change, version_id, witness)
 
     async def rename_object(
         self,
@@ -311,7 +322,8 @@ class FilesystemStore:
         """Give an object another key in one commit, in place of what is there. :raise S3Error: ``NoSuchKey``."""
         layout = self._buckets.layout(bucket)
         rename = partial(self._renaming.rename, layout, source, target, source_condition, condition)
-        return await self._run(rename, witness, default_lock)
+        async with self._turns.taken(turn_of_key(bucket, source), turn_of_key(bucket, target)):
+            return await self._run(rename, witness, default_lock)
 
     async def delete_object(
         self,
@@ -325,7 +337,8 @@ class FilesystemStore:
     ) -> Deletion:
         """Remove the key, or a version of it for good."""
         layout = self._buckets.layout(bucket)
-        return await self._run(self._removal.delete, layout, key, condition, version_id, guard, owner, witness)
+        async with self._turns.taken(turn_of_key(bucket, key)):
+            return await self._run(self._removal.delete, layout, key, condition, version_id, guard, owner, witness)
 
     async def list_keys(
         self, bucket: str, page: Callable[[KeyWalk], T], shown: Callable[[T], Sequence[str]]

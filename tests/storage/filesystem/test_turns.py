@@ -1,0 +1,110 @@
+"""Writers of one key keep nobody else waiting."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from tests.storage.filesystem.kit import FilesystemKit
+from tests.storage.kit import BUCKET
+from twisted_s3.storage.filesystem.locks import turn_of_bucket, turn_of_key
+from twisted_s3.storage.filesystem.turns import Turns
+
+
+class TurnsTests(SynchronousTestCase):
+    """One after the other."""
+
+    def setUp(self) -> None:
+        """Somebody to watch."""
+        self.turns = Turns()
+        self.begun: list[str] = []
+        self.ends: dict[str, Deferred[None]] = {}
+
+    def take(self, who: str, *names: str) -> Deferred[None]:
+        """Begin something that goes on until ``ends`` fires."""
+
+        async def work() -> None:
+            async with self.turns.taken(*names):
+                self.begun.append(who)
+                self.ends[who] = Deferred()
+                await self.ends[who]
+
+        return Deferred.fromCoroutine(work())
+
+    def test_order(self) -> None:
+        """First come, first served; those who need other locks do not wait; nothing is kept."""
+        done = [self.take("a", "x"), self.take("b", "x"), self.take("c", "y"), self.take("d", "x", "y")]
+        self.assertEqual(self.begun, ["a", "c"])
+        self.ends["a"].callback(None)
+        self.assertEqual(self.begun, ["a", "c", "b"])
+        self.ends["c"].errback(ZeroDivisionError())
+        self.failureResultOf(done[2], ZeroDivisionError)
+        self.assertEqual(self.begun, ["a", "c", "b"])
+        self.ends["b"].callback(None)
+        self.assertEqual(self.begun, ["a", "c", "b", "d"])
+        settled = Deferred.fromCoroutine(self.turns.settled())
+        self.assertNoResult(settled)
+        self.ends["d"].callback(None)
+        self.successResultOf(settled)
+        self.assertEqual(self.turns._locks, {})
+
+    def test_leaving(self) -> None:
+        """Who does not want to wait any more is passed over."""
+        self.take("a", "x")
+        waiting = self.take("b", "x")
+        self.take("c", "x")
+        waiting.addErrback(lambda failure: None)
+        waiting.cancel()
+        self.ends["a"].callback(None)
+        self.assertEqual(self.begun, ["a", "c"])
+        self.ends["c"].callback(None)
+        self.assertEqual(self.turns._locks, {})
+
+
+class HotKeyTests(FilesystemKit, TestCase):
+    """A pool of four threads, and a lock that another process does not let go of."""
+
+    timeout = 60
+
+    async def starved(self, name: str, works: list[Callable[[], Any]]) -> None:
+        """While the lock ``name`` is held elsewhere, do all of ``works``; all else goes on."""
+        await self.put("other", b"1")
+        with (self.root / ".s3store" / "locks" / name).open("wb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            waiting = [Deferred.fromCoroutine(work()) for work in works]
+            for number in range(8):
+                self.assertEqual(await self.keys(), ["other", *(f"z{one}" for one in range(number))])
+                await self.put(f"z{number}", b"2")
+                self.assertEqual(await self.get("other"), b"1")
+            self.assertEqual([one.called for one in waiting], [False] * len(waiting))
+        await gatherResults(waiting, consumeErrors=True)
+
+    async def test_writers(self) -> None:
+        """Puts, changes and deletions of one key."""
+
+        async def change() -> None:
+            await self.store.change_object(BUCKET, "hot", lambda version: version)
+
+        async def delete() -> None:
+            await self.store.delete_object(BUCKET, "hot")
+
+        async def rename() -> None:
+            await self.store.rename_object(BUCKET, "hot", "moved")
+
+        puts: list[Callable[[], Any]] = [lambda: self.put("hot", b"x")] * 12
+        await self.starved(turn_of_key(BUCKET, "hot"), [*puts, change, rename, *puts, delete])
+        self.assertEqual([key for key in await self.keys() if key in ("hot", "moved")], ["moved"])
+
+    async def test_configurations(self) -> None:
+        """Changes of one bucket."""
+
+        async def change() -> None:
+            await self.store.put_configuration("another", "tagging", b"<x/>")
+
+        await self.store.create_bucket("another", "", "us-east-1")
+        assert turn_of_bucket("another") != turn_of_bucket(BUCKET)
+        await self.starved(turn_of_bucket("another"), [change] * 12)
