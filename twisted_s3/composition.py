@@ -11,6 +11,8 @@ from twisted_s3.delivery.configured import load_targets
 from twisted_s3.delivery.jobs import delivery_jobs
 from twisted_s3.interfaces import ICredentials, IObjectStore
 from twisted_s3.keyring import KeyFile, Keyring, in_threads_of, keyring_path
+from twisted_s3.lifecycle.job import LifecycleRounds, Pace
+from twisted_s3.lifecycle.telling import witnessing
 from twisted_s3.operations.call import Services
 from twisted_s3.operations.notifying import Notifier
 from twisted_s3.periodic import Job
@@ -46,16 +48,20 @@ def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Comp
     targets = load_targets(settings.config)
     notifier = Notifier(store.events, [target.name for target in targets], reactor, settings.region)
     site, website = _sites(settings, store, credentials, reactor, notifier)
-    jobs = [*_jobs(settings, store, reactor), *delivery_jobs(targets, store.events, reactor)]
+    jobs = [*_jobs(settings, store, reactor, notifier), *delivery_jobs(targets, store.events, reactor)]
     return Composition(store, site, store.clean, jobs, store.take_lease, website)
 
 
-def _jobs(settings: Settings, store: FilesystemStore, reactor: Any) -> Sequence[Job]:
+def _jobs(settings: Settings, store: FilesystemStore, reactor: Any, notifier: Notifier) -> Sequence[Job]:
     """What is done now and then, by one of the processes over the directory."""
-    if settings.scrub == "off":
-        return ()
-    scrubber = store.scrubber(reactor, settings.scrub == "deep", settings.scrub_rate, settings.scrub_interval)
-    return (Job("scrub", SCRUB_LOOKS, scrubber.run, scrubber.hurry),)
+    jobs = []
+    if settings.scrub != "off":
+        scrubber = store.scrubber(reactor, settings.scrub == "deep", settings.scrub_rate, settings.scrub_interval)
+        jobs.append(Job("scrub", SCRUB_LOOKS, scrubber.run, scrubber.hurry))
+    if settings.lifecycle_interval:
+        pace = Pace(settings.lifecycle_interval, settings.lifecycle_day_seconds, settings.lifecycle_rate)
+        jobs.append(LifecycleRounds(store, reactor, pace, notes=store, witnessed=witnessing(notifier)).job())
+    return jobs
 
 
 def _sites(

@@ -34,6 +34,10 @@ T = TypeVar("T")
 #: the commit. Raises :class:`twisted_s3.errors.S3Error` to refuse it.
 Condition = Callable[[ObjectVersion | None], None]
 
+#: Called with the ids of all versions and delete markers of a key, the newest first, under the key's lock, right before
+#: one of them is deleted. Raises :class:`twisted_s3.errors.S3Error` to refuse it.
+Order = Callable[[Sequence[str]], None]
+
 #: ``walk(start)`` yields every key >= ``start`` of a bucket, in the order of their UTF-8 bytes.
 KeyWalk = Callable[[str], Iterator[str]]
 
@@ -53,6 +57,10 @@ class VersionWalk(Protocol):
 
 def always(current: ObjectVersion | None) -> None:
     """The :data:`Condition` that refuses nothing."""
+
+
+def in_any_order(ids: Sequence[str]) -> None:
+    """The :data:`Order` that refuses nothing."""
 
 
 class Pending(Protocol):
@@ -276,6 +284,7 @@ class IObjectStore(Interface):
         guard: Condition = always,
         owner: str = "",
         witness: Witness = unwitnessed,
+        order: Order = in_any_order,
     ) -> Awaitable[Deletion]:
         """Remove the key, or with ``version_id`` that version for good; what is not there is no error.
 
@@ -285,8 +294,9 @@ class IObjectStore(Interface):
         :param condition: is asked about the current version, or the one with ``version_id``.
         :param guard: is asked, under the key's lock, about each version that is destroyed.
         :param owner: the canonical id of who makes the delete marker.
-        :raise S3Error: from ``condition`` or ``guard``, and the key is as before; ``InvalidArgument`` for what can be
-            no version id.
+        :param order: is asked about the versions that the key has, when one with ``version_id`` is among them.
+        :raise S3Error: from ``condition``, ``guard`` or ``order``, and the key is as before; ``InvalidArgument`` for
+            what can be no version id.
         """
 
     def list_keys(
@@ -365,6 +375,16 @@ class IKeyService(Interface):
         :raise S3Error: ``KMS.NotFoundException`` when that key is gone, ``InternalError`` when what was wrapped, or the
             context, is not the same any more.
         """
+
+
+class INotes(Interface):
+    """Short notes of jobs, for whichever process does the job next."""
+
+    def load_note(name: str) -> Awaitable[bytes | None]:
+        """The note of that name, None for none."""
+
+    def save_note(name: str, note: bytes) -> Awaitable[None]:
+        """Put a note in place of the last one of that name, durably, in one step."""
 
 
 class ICredentials(Interface):

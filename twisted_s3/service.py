@@ -11,6 +11,8 @@ from twisted.web.resource import IResource
 
 from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.interfaces import IAuthorizer, ICredentials, IEventSink, IObjectStore
+from twisted_s3.lifecycle.job import Pace
+from twisted_s3.lifecycle.telling import lifecycle_job
 from twisted_s3.listeners import Listeners
 from twisted_s3.operations.announcing import Announcer
 from twisted_s3.operations.call import ObjectLimits, Services
@@ -22,6 +24,8 @@ from twisted_s3.web.limits import HTTPLimits
 from twisted_s3.web.resources import Finished, RequestIds, S3Resource
 from twisted_s3.web.site import S3Site
 from twisted_s3.web.website import WebsiteResource
+
+_PACE = Pace()
 
 
 class S3Service(SiteService):
@@ -46,6 +50,7 @@ class S3Service(SiteService):
     :param allow_sigv2: whether the older signatures are accepted.
     :param grace: seconds that running requests get when the service stops.
     :param upload_expiry: age in seconds at which an unfinished multipart upload goes; 0 for never.
+    :param lifecycle: how often and how fast the lifecycle rules of buckets are applied; None for never.
     :param finished: called for every request at its end.
     :param reactor: by default the global one.
     :param clock: tells the time, and runs the periodic jobs; by default the reactor.
@@ -73,6 +78,7 @@ class S3Service(SiteService):
         bucket_defaults: BucketDefaults | None = None,
         grace: float = 30.0,
         upload_expiry: float = 0.0,
+        lifecycle: Pace | None = _PACE,
         finished: Callable[[Finished], None] | None = None,
         reactor: Any = None,
         clock: IReactorTime | None = None,
@@ -100,11 +106,13 @@ class S3Service(SiteService):
         self.website = WebsiteResource(gate, website_domains, ids, limits.drain_bytes, finished)
         self.root: IResource = self.resource
 
+        jobs = [] if lifecycle is None else [lifecycle_job(store, clock, lifecycle, services.announcer)]
+
         def composed() -> Composition:
             # A site that has been drained serves no more, so each start has its own.
             site, website = (S3Site(root, ids, limits, reactor) for root in (self.root, self.website))
             clean, take_lease = getattr(store, "clean", None), getattr(store, "take_lease", None)
-            return Composition(store, site, clean, take_lease=take_lease, website=website)
+            return Composition(store, site, clean, jobs, take_lease, website)
 
         super().__init__(
             composed,

@@ -308,6 +308,13 @@ class Settings:
         SIZE, 256 * 2**20, "bytes of events that wait for their targets: with more, the oldest are lost"
     )
     upload_expiry: float = _setting(SECONDS, 7 * 86400.0, "age at which an unfinished multipart upload goes; 0: never")
+    lifecycle_interval: float = _setting(
+        SECONDS, 3600.0, "time from the end of one round of all lifecycle rules to the beginning of the next; 0: none"
+    )
+    lifecycle_rate: int = _setting(_count(0, 10**6), 1000, "lifecycle changes and removals in a second; 0: no limit")
+    lifecycle_day_seconds: float = _setting(
+        TIMEOUT, 86400.0, "how long a day of lifecycle rules lasts; anything but 86400 is for tests only"
+    )
 
     @property
     def endpoints(self) -> Sequence[str]:

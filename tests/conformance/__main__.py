@@ -31,8 +31,10 @@ USERS = {
     "iam root": ("ROOTROOTROOTROOTROOT", "root-secret-root-secret-root-secret-root", "5" * 64, "root"),
     "iam alt root": ("ALTROOTALTROOTALTROO", "altroot-secret-altroot-secret-altroot-se", "6" * 64, "altroot"),
 }
+#: Seconds that a day of lifecycle rules has.
+DAY = 10
 #: Seconds for one test, and for one test run.
-TEST_PATIENCE = 120
+TEST_PATIENCE = 240
 RUN_PATIENCE = 1800
 
 
@@ -55,6 +57,7 @@ def server_settings(directory: Path) -> str:
         'durability = "none"',
         'default_object_ownership = "ObjectWriter"',
         "default_public_access_block = false",
+        f"lifecycle_day_seconds = {DAY}",
     ]
     for access_key, secret_key, canonical_id, name in USERS.values():
         lines += ["", "[[users]]", f'access_key = "{access_key}"', f'secret_key = "{secret_key}"']
@@ -69,7 +72,7 @@ def suite_settings(port: int) -> str:
     for section, (access_key, secret_key, canonical_id, name) in USERS.items():
         lines += ["", f"[{section}]", f"display_name = {name}", f"user_id = {canonical_id}"]
         lines += [f"email = {name}@example.com", "api_name = us-east-1"]
-        lines += [f"access_key = {access_key}", f"secret_key = {secret_key}"]
+        lines += [f"access_key = {access_key}", f"secret_key = {secret_key}", f"lc_debug_interval = {DAY}"]
         if section == "s3 tenant":
             lines.append("tenant = ")
     return "\n".join(lines) + "\n"
@@ -134,12 +137,16 @@ def selected(tests: Iterable[str], groups: Sequence[Group]) -> Mapping[str, Sequ
 def run(suite: Suite, groups: Sequence[Group]) -> Sequence[Outcome]:
     """Run the tests of groups."""
     tests = selected(suite.tests(), groups)
-    alone = {group.name for group in groups if group.alone}
-    together = [test for name, chosen in tests.items() if name not in alone for test in chosen]
+    together: dict[int, list[str]] = {}
+    for group in groups:
+        if not group.alone:
+            together.setdefault(group.processes, []).extend(tests[group.name])
     outcomes: list[Outcome] = []
-    for name in alone:
-        outcomes += suite.run(tests[name], 0)
-    outcomes += suite.run(together, 2)
+    for group in groups:
+        if group.alone:
+            outcomes += suite.run(tests[group.name], 0)
+    for processes, chosen in together.items():
+        outcomes += suite.run(chosen, processes)
     return outcomes
 
 

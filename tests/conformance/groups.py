@@ -18,12 +18,14 @@ class Group:
     :ivar pattern: of the names of its tests, without ``test_``; what an earlier group has is not in a later one.
     :ivar file: where they are.
     :ivar alone: whether they count all that a user owns, so that nothing may run beside them.
+    :ivar processes: how many of the others run at a time.
     """
 
     name: str
     pattern: str
     file: str = MAIN
     alone: bool = False
+    processes: int = 2
 
 
 #: Encryption, retention and the like have words of their own, whatever else is in a name.
@@ -34,10 +36,14 @@ _LATER = (
     "put_authenticated|create_bucket_|policy_prefix"
 )
 
+#: They wait for days of ten seconds, and not for the processor.
+_LIFECYCLE = "lifecycle_(?!cloud_|transition_encrypted|.*_cloud_).*|lifecyclev2_.*|delete_marker_expiration"
+
 GROUPS = (
     Group("headers", ".*", HEADERS),
     Group("object_lock", "object_lock_.*"),
     Group("cors", ".*cors.*"),
+    Group("lifecycle", _LIFECYCLE, processes=12),
     Group("later", f"(.*({_LATER})).*"),
     Group("list v2", "bucket_listv2_.*|basic_key_count|bucketv2_notexist"),
     Group("list_buckets", "buckets_.*|list_buckets_.*", alone=True),

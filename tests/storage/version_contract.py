@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import attrs
 
 from tests.storage.kit import BUCKET, OTHER, OWNER, PlainPayload, StoreKit, md5, only_if_absent, refuse
+from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import VersionWalk
 from twisted_s3.model import (
     ENABLED,
@@ -194,6 +196,29 @@ class VersionContract(VersionKit):
             self.assertEqual(await self.history(key), [(marker, "deleted")])
             await self.store.delete_object(BUCKET, key, version_id=marker)
         await self.store.delete_bucket(BUCKET)
+
+    async def test_order(self) -> None:
+        """Who removes a version is asked about all that the key has, in order, and may be refused."""
+        await self.put("x", b"0")
+        seen: list[list[str]] = []
+
+        def order(ids: Sequence[str]) -> None:
+            seen.append(list(ids))
+            if len(ids) == 1:
+                raise S3Error("PreconditionFailed")
+
+        delete = self.store.delete_object
+        await self.refused("PreconditionFailed", delete(BUCKET, "x", version_id=NULL_VERSION, order=order))
+        self.assertEqual(await self.get("x"), b"0")
+        await self.versioning(ENABLED)
+        made = await self.put("x", b"1")
+        marker = (await delete(BUCKET, "x")).version_id or ""
+        ids = [marker, made.version_id, NULL_VERSION]
+        for version_id in (UNKNOWN, NULL_VERSION, made.version_id):
+            await delete(BUCKET, "x", version_id=version_id, order=order)
+        await self.refused("PreconditionFailed", delete(BUCKET, "x", version_id=marker, order=order))
+        self.assertEqual(seen, [[NULL_VERSION], ids, ids[:2], ids[:1]])
+        self.assertEqual(await self.history("x"), [(marker, "deleted")])
 
     async def test_suspended(self) -> None:
         """PUT and DELETE act on the null version, wherever it lies; the others stay."""

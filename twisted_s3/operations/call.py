@@ -32,6 +32,7 @@ from twisted_s3.protocol.access.ownership import ENFORCED
 from twisted_s3.protocol.access.request import AccessRequest
 from twisted_s3.protocol.authentication import Authenticator, Verified
 from twisted_s3.protocol.head import RequestHead
+from twisted_s3.protocol.lifecycle.cache import LifecycleCache
 from twisted_s3.protocol.payload import Payload, payload_for
 from twisted_s3.protocol.policy.actions import versioned
 from twisted_s3.protocol.xmldocs import Owner
@@ -92,6 +93,7 @@ class Services:
     named_keys: IKeyService | None = None
     customer_keys_over_http: str = "loopback"
     notifier: Notifier | None = None
+    lifecycles: LifecycleCache = attrs.field(factory=LifecycleCache)
 
 
 @attrs.frozen

@@ -237,16 +237,10 @@ PUBLIC_ACCESS_BLOCK = Configuration(
 TAGGING = Configuration("tagging", _accept_tags, "NoSuchTagSet", put_status=204, limit=MEDIUM_DOCUMENT)
 
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html
-LIFECYCLE = Configuration(
-    "lifecycle",
-    _accept_lifecycle,
-    "NoSuchLifecycleConfiguration",
-    option=Option(
-        "x-amz-transition-default-minimum-object-size",
-        (ALL_CLASSES, BY_CLASS),
-        "TransitionDefaultMinimumObjectSize",
-    ),
+LIFECYCLE_MINIMUM = Option(
+    "x-amz-transition-default-minimum-object-size", (ALL_CLASSES, BY_CLASS), "TransitionDefaultMinimumObjectSize"
 )
+LIFECYCLE = Configuration("lifecycle", _accept_lifecycle, "NoSuchLifecycleConfiguration", option=LIFECYCLE_MINIMUM)
 
 
 async def get_bucket_policy_status(call: Call) -> Answer:

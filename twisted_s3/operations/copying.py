@@ -14,6 +14,7 @@ from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding, document
 from twisted_s3.operations.encryption import part_sealing, sealing_for, unlock
 from twisted_s3.operations.headers import check_expected_owner, refuse_unbuilt
+from twisted_s3.operations.lifecycle import expiration
 from twisted_s3.operations.locking import default_lock, requested_lock
 from twisted_s3.operations.multipart import part_algorithms, upload_id
 from twisted_s3.operations.notifying import making
@@ -82,7 +83,7 @@ async def _copy(call: Call) -> Answer:
             witness = call.witness(making(CREATED_COPY))
             version = await staged.commit(call.key, made.properties, condition, made.owner, lock, witness)
     await call.announce(CREATED_COPY, call.key, version)
-    headers = [*version_header(call.bucket, version), *copied, *sealing.headers]
+    headers = [*version_header(call.bucket, version), *copied, *sealing.headers, *expiration(call, version)]
     return document(xmldocs.copy_object_result(version), headers)
 
 

@@ -15,6 +15,7 @@ from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding, document
 from twisted_s3.operations.encryption import check_upload_key, part_sealing, sealing_for
 from twisted_s3.operations.headers import etag_header, refuse_unbuilt
+from twisted_s3.operations.lifecycle import abortion, expiration
 from twisted_s3.operations.locking import default_lock, requested_lock, require_lock_digest
 from twisted_s3.operations.notifying import making
 from twisted_s3.operations.objects import check_early
@@ -62,7 +63,7 @@ async def create_multipart_upload(call: Call) -> Answer:
         lock,
         encryption=sealing.encryption,
     )
-    headers = [*sealing.headers]
+    headers = [*sealing.headers, *abortion(call, upload)]
     if algorithm:
         headers += [("x-amz-checksum-algorithm", algorithm), ("x-amz-checksum-type", kind)]
     return document(xmldocs.initiate_multipart_upload_result(call.bucket_name, upload), headers)
@@ -181,7 +182,8 @@ def _completed(call: Call, version: ObjectVersion) -> Answer:
     host = call.head.header("host") or ""
     location = f"{scheme}://{host}/{call.bucket_name}/{quote(call.key, safe='/~')}"
     body = xmldocs.complete_multipart_upload_result(location, call.bucket_name, version)
-    return document(body, [*version_header(call.bucket, version), *encryption_headers(version.encryption)])
+    headers = [*version_header(call.bucket, version), *encryption_headers(version.encryption)]
+    return document(body, [*headers, *expiration(call, version)])
 
 
 async def abort_multipart_upload(call: Call) -> Answer:
@@ -199,9 +201,8 @@ async def list_parts(call: Call) -> Answer:
     parts = await call.store.list_parts(call.bucket_name, call.key, upload.id)
     page = parts_page(parts, marker, max_parts)
     owner = call.object_owner(upload.owner)
-    return document(
-        xmldocs.list_parts_result(call.bucket_name, upload, page, owner, marker=marker, max_parts=max_parts)
-    )
+    body = xmldocs.list_parts_result(call.bucket_name, upload, page, owner, marker=marker, max_parts=max_parts)
+    return document(body, abortion(call, upload))
 
 
 async def list_multipart_uploads(call: Call) -> Answer:

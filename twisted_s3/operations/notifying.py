@@ -45,14 +45,19 @@ def changing(name: str) -> Describe:
     return lambda change: Occasion(name, change.key, False) if isinstance(change, ObjectVersion) else None
 
 
-def removing(key: str, version_named: bool = False) -> Describe:
-    """Commits that remove a key, or a version of it that was named."""
+def removing(
+    key: str, version_named: bool = False, deleted: str = REMOVED_DELETE, marked: str = REMOVED_MARKER
+) -> Describe:
+    """Commits that remove a key, or a version of it that was named.
+
+    :param deleted: the event of a removal, ``marked`` that of a delete marker.
+    """
 
     def describe(change: ObjectVersion | Deletion) -> Occasion | None:
         if isinstance(change, ObjectVersion):
             return None
         made = change.delete_marker and not version_named
-        return Occasion(REMOVED_MARKER if made else REMOVED_DELETE, key, made)
+        return Occasion(marked if made else deleted, key, made)
 
     return describe
 

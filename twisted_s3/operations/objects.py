@@ -18,6 +18,7 @@ from twisted_s3.operations.headers import (
     refuse_unbuilt,
     validators,
 )
+from twisted_s3.operations.lifecycle import expiration
 from twisted_s3.operations.locking import default_lock, lock_headers, requested_lock, require_lock_digest
 from twisted_s3.operations.notifying import making
 from twisted_s3.operations.tagging import authorize_tagging, tagging_count
@@ -61,7 +62,7 @@ async def put_object(call: Call) -> Answer:
         version = await staged.commit(call.key, made.properties, condition, made.owner, lock, witness)
     await call.announce(CREATED_PUT, call.key, version)
     headers = [etag_header(version.etag), *checksum_headers(version), *version_header(call.bucket, version)]
-    return Answer(200, [*headers, *sealing.headers])
+    return Answer(200, [*headers, *sealing.headers, *expiration(call, version)])
 
 
 async def check_early(call: Call, condition: Condition) -> None:
@@ -108,7 +109,7 @@ async def _read(
         extra = [*extra, ("Content-Range", f"bytes {span.start}-{span.stop - 1}/{version.size}")]
     headers = [*validators(version), *_described(call, version), *await tagging_count(call, version), *extra]
     headers += await lock_headers(call, version)
-    headers += [*version_header(call.bucket, version), *encryption]
+    headers += [*version_header(call.bucket, version), *encryption, *expiration(call, version)]
     if whole and call.head.header("x-amz-checksum-mode") == "ENABLED":
         headers += checksum_headers(version)
     headers.append(("Content-Length", str(span.length)))

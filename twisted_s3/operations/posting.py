@@ -14,6 +14,7 @@ from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding
 from twisted_s3.operations.encryption import sealing_for
 from twisted_s3.operations.headers import check_expected_owner, checksum_headers, etag_header, refuse_unbuilt
+from twisted_s3.operations.lifecycle import expiration
 from twisted_s3.operations.locking import default_lock, requested_lock, require_lock_digest
 from twisted_s3.operations.notifying import making
 from twisted_s3.operations.objects import check_early
@@ -152,6 +153,7 @@ def _answer(
 ) -> Answer:
     headers = [etag_header(version.etag), *checksum_headers(version), *version_header(call.bucket, version)]
     headers += encryption
+    headers += expiration(call, version)
     redirect = postform.redirect_of(fields, call.bucket_name, version)
     if redirect is not None:
         return Answer(303, [("Location", redirect), *headers])

@@ -20,9 +20,11 @@ from twisted_s3.interfaces import (
     IStagedBody,
     IStagedPart,
     KeyWalk,
+    Order,
     VersionWalk,
     Witness,
     always,
+    in_any_order,
     unwitnessed,
 )
 from twisted_s3.model import (
@@ -382,10 +384,11 @@ class MemoryStore:
         guard: Condition = always,
         owner: str = "",
         witness: Witness = unwitnessed,
+        order: Order = in_any_order,
     ) -> Deletion:
         """Remove the key, or a version of it for good."""
         marker, nothing = self._marker(key, owner), Blob(self._account, b"")
-        return self._find(bucket).delete(key, condition, version_id, guard, marker, nothing, witness)
+        return self._find(bucket).delete(key, condition, version_id, guard, marker, nothing, witness, order)
 
     async def list_keys(
         self, bucket: str, page: Callable[[KeyWalk], T], shown: Callable[[T], Sequence[str]]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import Condition, Pending, Witness, unwitnessed
+from twisted_s3.interfaces import Condition, Order, Pending, Witness, in_any_order, unwitnessed
 from twisted_s3.model import ENABLED, NULL_VERSION, Bucket, Deletion, ListedVersion, ObjectVersion, Part, Upload
 from twisted_s3.storage.refusals import is_marker, no_such_key, no_such_version
 from twisted_s3.storage.testimony import Testimony
@@ -148,6 +148,7 @@ class HeldBucket:
         marker: ObjectVersion,
         blob: Blob,
         witness: Witness = unwitnessed,
+        order: Order = in_any_order,
     ) -> Deletion:
         """Delete a key or a version of it.
 
@@ -155,7 +156,7 @@ class HeldBucket:
         """
         if version_id is not None:
             check_version_id(version_id)
-            return self._delete_version(key, condition, version_id, guard, witness)
+            return self._delete_version(key, condition, version_id, guard, witness, order)
         current = self.current(key)
         condition(current)
         if self.record.versioning != ENABLED:
@@ -203,13 +204,14 @@ class HeldBucket:
         return found
 
     def _delete_version(
-        self, key: str, condition: Condition, version_id: str, guard: Condition, witness: Witness
+        self, key: str, condition: Condition, version_id: str, guard: Condition, witness: Witness, order: Order
     ) -> Deletion:
         found = self._held(key, version_id)
         condition(None if found is None else found.version)
         if found is None:
             return Deletion(False, version_id)
         guard(found.version)
+        order([held.version.version_id for held in self.history[key]])
         return self._witnessed(key, version_id, Deletion(True, version_id, found.version.delete_marker), witness)
 
     def _guard(self, key: str, version_id: str, guard: Condition) -> None:

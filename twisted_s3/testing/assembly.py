@@ -14,6 +14,8 @@ from twisted_s3.errors import S3Error
 from twisted_s3.events import Subscriptions
 from twisted_s3.interfaces import IAuthorizer, ICredentials, IObjectStore, VersionWalk
 from twisted_s3.keyring import Keyring, KeysInMemory
+from twisted_s3.lifecycle.job import Pace
+from twisted_s3.lifecycle.telling import lifecycle_job
 from twisted_s3.listeners import Listeners
 from twisted_s3.model import User
 from twisted_s3.operations.announcing import Announcer
@@ -84,8 +86,10 @@ class Assembly:
             gate, reactor, domains=options.domains, ids=ids, drain_bytes=limits.drain_bytes, finished=self._finished
         )
         site = S3Site(self._resource, ids, limits, reactor)
+        # As fast as it goes, so that what is due is gone as soon as a test has moved the clock.
+        lifecycle = lifecycle_job(self.store, self.clock, Pace(rate=0), services.announcer)
         self._service = SiteService(
-            lambda: Composition(self.store, site),
+            lambda: Composition(self.store, site, jobs=[lifecycle]),
             Listeners(reactor, (endpoint,)),
             self.clock,
             grace=0.0,

@@ -190,6 +190,9 @@ class Refused(SynchronousTestCase):
         """In the older form two rules can not do the same to one object."""
         message = "Found overlapping prefixes '' and 'a' for same action type 'Expiration'"
         self.refused("InvalidRequest", message, rule(EXPIRES, "<Prefix/>"), rule(EXPIRES, PLAIN))
+        for prefixes in (["a", "b", "ab"], ["ab", "aa", "a"], ["a", "aa", "ab", "ab"]):
+            self.refused("InvalidRequest", None, *(rule(EXPIRES, f"<Prefix>{prefix}</Prefix>") for prefix in prefixes))
+        lifecycle(*(rule(EXPIRES, f"<Prefix>{prefix}</Prefix>") for prefix in ("ab", "aa", "b", "ac")))
 
     def test_filters(self) -> None:
         """Tags and sizes within their limits."""

@@ -193,14 +193,20 @@ def _check_order(action: str, name: str, where: str, one: tuple[str, float], oth
 
 def _check_overlaps(rules: Sequence[Rule]) -> None:
     """In the older form no object may be meant by two actions of a kind."""
-    for one, other in combinations(rules, 2):
-        first, second = one.filter.prefix or "", other.filter.prefix or ""
-        if first.startswith(second) or second.startswith(first):
-            for action in _actions(one):
+    above: list[Rule] = []
+    for rule in sorted(rules, key=lambda rule: rule.filter.prefix or ""):
+        prefix = rule.filter.prefix or ""
+        # In this order those whose prefix is one of this prefix are all that is left of those before.
+        while above and not prefix.startswith(above[-1].filter.prefix or ""):
+            above.pop()
+        for other in above:
+            for action in _actions(rule):
                 if action in _actions(other):
                     raise _request(
-                        f"Found overlapping prefixes '{first}' and '{second}' for same action type '{action}'"
+                        f"Found overlapping prefixes '{other.filter.prefix}' and '{prefix}' for same action type "
+                        f"'{action}'"
                     )
+        above.append(rule)
 
 
 def _actions(rule: Rule) -> Iterator[str]:

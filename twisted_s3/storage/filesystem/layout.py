@@ -6,6 +6,7 @@ All paths are bytes, relative to the data directory, without leading or trailing
     .s3store/staging/                           what is not yet, or no longer, to be seen
     .s3store/locks/                             files that are only locked
     .s3store/records/                           metadata that no inode can hold
+    .s3store/notes/                             how far jobs have come
     .s3store/quarantine/                        damaged objects that a person had taken away
     .s3store/events/log/                        events that wait to be delivered
     .s3store/events/targets/<name>/             how far a target has come, and what it would not take
@@ -31,6 +32,7 @@ QUARANTINE = STATE + b"/quarantine"
 BUCKETS = STATE + b"/buckets"
 EVENTS = STATE + b"/events"
 EVENT_LOG = EVENTS + b"/log"
+NOTES = STATE + b"/notes"
 
 #: The longest key, in UTF-8 bytes.
 MAX_KEY_SIZE = 1024

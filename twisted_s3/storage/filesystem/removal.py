@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
-from twisted_s3.interfaces import Condition, Witness, always, unwitnessed
+from twisted_s3.interfaces import Condition, Order, Witness, always, in_any_order, unwitnessed
 from twisted_s3.model import NULL_VERSION, Deletion, ObjectVersion
 from twisted_s3.storage.filesystem.disk import Temporary
 from twisted_s3.storage.filesystem.files import Found
@@ -39,6 +39,7 @@ class Removal:
         guard: Condition,
         owner: str,
         witness: Witness = unwitnessed,
+        order: Order = in_any_order,
     ) -> Deletion:
         """Delete a key, or a version of it for good, durably. :raise S3Error: as :meth:`IObjectStore.delete_object`."""
         if version_id is not None:
@@ -53,7 +54,7 @@ class Removal:
                 try:
                     if version_id is not None:
                         deletion, changed = self._remove_version(
-                            bucket, key, found, version_id, condition, guard, succession, testimony
+                            bucket, key, found, version_id, condition, guard, order, succession, testimony
                         )
                     else:
                         self._lookup.check(key, found, condition)
@@ -123,6 +124,7 @@ class Removal:
         version_id: str,
         condition: Condition,
         guard: Condition,
+        order: Order,
         succession: Succession | None,
         testimony: Testimony,
     ) -> tuple[Deletion, Sequence[bytes]]:
@@ -131,6 +133,8 @@ class Removal:
             if version_id != NULL_VERSION:
                 return Deletion(False, version_id), ()
             self._lookup.check(key, found, condition)
+            if found is not None:
+                order([NULL_VERSION])
             deletion, changed = self._remove(bucket, key, found, guard, testimony)
             return Deletion(deletion.removed, version_id), changed
         current = self._lookup.current(key, found)
@@ -143,6 +147,7 @@ class Removal:
         if version is None:
             return Deletion(False, version_id), self._objects.vacant(bucket, key)
         guard(version)
+        order(succession.ids)
         deletion = Deletion(True, version_id, version.delete_marker)
         testimony.begin(deletion)
         if is_current and current is not None:

@@ -14,15 +14,18 @@ from zope.interface import implementer
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import (
     Condition,
+    INotes,
     IObjectStore,
     IOpenedObject,
     IPayload,
     IStagedBody,
     IStagedPart,
     KeyWalk,
+    Order,
     VersionWalk,
     Witness,
     always,
+    in_any_order,
     unwitnessed,
 )
 from twisted_s3.model import (
@@ -50,7 +53,7 @@ from twisted_s3.storage.filesystem.history import BucketHistory
 from twisted_s3.storage.filesystem.intake import Intake, TemporaryTarget
 from twisted_s3.storage.filesystem.integrity import Integrity
 from twisted_s3.storage.filesystem.journal import Journal
-from twisted_s3.storage.filesystem.layout import BUCKETS, LOCKS, RECORDS, STAGING, BucketLayout
+from twisted_s3.storage.filesystem.layout import BUCKETS, LOCKS, NOTES, RECORDS, STAGING, STATE, BucketLayout
 from twisted_s3.storage.filesystem.leftovers import Leftovers
 from twisted_s3.storage.filesystem.listing import DirectorySnapshots, key_walk
 from twisted_s3.storage.filesystem.locks import Locks, turn_of_bucket, turn_of_key
@@ -87,7 +90,7 @@ class IStoreReactor(IReactorFromThreads, IReactorTime):
 DEFAULT_THREADS = 16
 
 
-@implementer(IObjectStore)
+@implementer(IObjectStore, INotes)
 class FilesystemStore:
     """Buckets are folders, objects are plain files. Several stores, in any number of processes, may share a directory.
 
@@ -193,6 +196,14 @@ class FilesystemStore:
     def scrubber(self, clock: IReactorTime, deep: bool, rate: float, interval: float) -> Scrubber:
         """What looks for damage in the background. See :class:`Scrubber`."""
         return Scrubber(self.integrity.scrub, self._files, self._pool, clock, deep, rate, interval)
+
+    async def load_note(self, name: str) -> bytes | None:
+        """The note of a job, None for none."""
+        return await self._run(self._files.load, _note(name))
+
+    async def save_note(self, name: str, note: bytes) -> None:
+        """Put a note of a job in place of its last one."""
+        await self._run(self._files.save, note, _note(name), True, STATE)
 
     async def abort_uploads_older_than(self, seconds: float) -> int:
         """Abort every upload that was begun more than ``seconds`` ago. Gives how many."""
@@ -334,11 +345,13 @@ class FilesystemStore:
         guard: Condition = always,
         owner: str = "",
         witness: Witness = unwitnessed,
+        order: Order = in_any_order,
     ) -> Deletion:
         """Remove the key, or a version of it for good."""
         layout = self._buckets.layout(bucket)
         async with self._turns.taken(turn_of_key(bucket, key)):
-            return await self._run(self._removal.delete, layout, key, condition, version_id, guard, owner, witness)
+            delete = partial(self._removal.delete, layout, key, condition, version_id, guard, owner, witness, order)
+            return await self._run(delete)
 
     async def list_keys(
         self, bucket: str, page: Callable[[KeyWalk], T], shown: Callable[[T], Sequence[str]]
@@ -487,3 +500,7 @@ class FilesystemStore:
 
     def _now(self) -> float:
         return float(self._reactor.seconds())
+
+
+def _note(name: str) -> bytes:
+    return b"%b/%b" % (NOTES, name.encode())

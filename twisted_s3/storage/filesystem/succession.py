@@ -49,6 +49,12 @@ class Succession:
         self.entries: Sequence[Entry] = ()
         self.floor = 0
 
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids of all versions and delete markers that the key has, newest first."""
+        current = [] if self._current is None else [self._current.version_id]
+        return list(dict.fromkeys([*current, *(entry.version_id for entry in self.entries)]))
+
     def begin(self, current: Current | None) -> None:
         """Look at what is there, and clear the delete markers that were never committed."""
         self._current = current

@@ -1,0 +1,1 @@
+"""The job that does what lifecycle configurations say."""
