@@ -54,6 +54,20 @@ class Moved(SynchronousTestCase):
         self.s3.clock.reset()
         self.client.list_buckets()
 
+    def test_lifecycle(self) -> None:
+        """What is due by the rules of a bucket is gone as soon as the clock has moved, and subscribers hear of it."""
+        heard: list[str] = []
+        self.s3.events.subscribe("s3:LifecycleExpiration:*", lambda record: heard.append(record["eventName"]))
+        rule = {"ID": "one", "Filter": {"Prefix": "k"}, "Status": "Enabled", "Expiration": {"Days": 1}}
+        self.client.put_bucket_lifecycle_configuration(Bucket="bucket", LifecycleConfiguration={"Rules": [rule]})
+        self.client.put_object(Bucket="bucket", Key="another", Body=b"v")
+        self.s3.clock.advance(3600)
+        self.client.head_object(Bucket="bucket", Key="k")
+        self.s3.clock.advance(2 * 86_400)
+        listed = self.client.list_objects_v2(Bucket="bucket")["Contents"]
+        self.assertEqual([entry["Key"] for entry in listed], ["another"])
+        self.assertEqual(heard, ["LifecycleExpiration:Delete"])
+
     def test_objects_are_younger(self) -> None:
         """What is written later has a later time."""
         self.s3.clock.advance(86_400)
