@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -52,6 +53,7 @@ class Rights(OperationTestCase):
     def setUp(self) -> None:
         """An authoriser to look at."""
         self.recorder = Recorder()
+        self.asked: set[str] = set()
 
     async def start_server(self, **changes: Any) -> Server:
         """A server that asks the recorder."""
@@ -63,7 +65,7 @@ class Rights(OperationTestCase):
         client = server.client()
         there = {"Bucket": BUCKET}
         at = {"Bucket": BUCKET, "Key": "k"}
-        asked: set[str] = set()
+        asked = self.asked
 
         def asks(operation: str, *rights: Right, **parameters: Any) -> dict[str, Any]:
             self.recorder.asked.clear()
@@ -115,6 +117,8 @@ class Rights(OperationTestCase):
         client.delete_object(Bucket=BUCKET, Key="to")
         asked |= self.configurations(client)
         self.locks(client, asks)
+        self.settings(asks)
+        self.absent(client, asks)
         asks("get_bucket_versioning", ("s3:GetBucketVersioning", BUCKET, None), **there)
         suspended = {"VersioningConfiguration": {"Status": "Suspended"}}
         asks("put_bucket_versioning", ("s3:PutBucketVersioning", BUCKET, None), **there, **suspended)
@@ -138,6 +142,72 @@ class Rights(OperationTestCase):
         full = "bucket-owner-full-control"
         asks("put_bucket_acl", ("s3:PutBucketAcl", BUCKET, None), Bucket=BUCKET, ACL=full)
         asks("put_object_acl", ("s3:PutObjectAcl", BUCKET, "k"), **at, ACL=full)
+
+    def settings(self, asks: Callable[..., Any]) -> None:
+        """Documents whose rights are not named as their operations are."""
+        rule = {"ID": "a", "Status": "Enabled", "Filter": {"Prefix": "a"}, "Expiration": {"Days": 1}}
+        cors = {"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]}
+        website = {"IndexDocument": {"Suffix": "index.html"}}
+        by_default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+        for operation, action, parameters in (
+            ("put_bucket_cors", "PutBucketCORS", {"CORSConfiguration": cors}),
+            ("get_bucket_cors", "GetBucketCORS", {}),
+            ("delete_bucket_cors", "PutBucketCORS", {}),
+            (
+                "put_bucket_encryption",
+                "PutEncryptionConfiguration",
+                {"ServerSideEncryptionConfiguration": {"Rules": [by_default]}},
+            ),
+            ("get_bucket_encryption", "GetEncryptionConfiguration", {}),
+            ("delete_bucket_encryption", "PutEncryptionConfiguration", {}),
+            (
+                "put_bucket_lifecycle_configuration",
+                "PutLifecycleConfiguration",
+                {"LifecycleConfiguration": {"Rules": [rule]}},
+            ),
+            ("get_bucket_lifecycle_configuration", "GetLifecycleConfiguration", {}),
+            ("delete_bucket_lifecycle", "PutLifecycleConfiguration", {}),
+            ("put_bucket_notification_configuration", "PutBucketNotification", {"NotificationConfiguration": {}}),
+            ("get_bucket_notification_configuration", "GetBucketNotification", {}),
+            (
+                "put_bucket_request_payment",
+                "PutBucketRequestPayment",
+                {"RequestPaymentConfiguration": {"Payer": "BucketOwner"}},
+            ),
+            ("put_bucket_website", "PutBucketWebsite", {"WebsiteConfiguration": website}),
+            ("get_bucket_website", "GetBucketWebsite", {}),
+            ("delete_bucket_website", "DeleteBucketWebsite", {}),
+            ("get_bucket_request_payment", "GetBucketRequestPayment", {}),
+            (
+                "put_bucket_accelerate_configuration",
+                "PutAccelerateConfiguration",
+                {"AccelerateConfiguration": {"Status": "Suspended"}},
+            ),
+            ("get_bucket_accelerate_configuration", "GetAccelerateConfiguration", {}),
+            ("put_bucket_abac", "PutBucketAbac", {"AbacStatus": {"Status": "Disabled"}}),
+            ("get_bucket_abac", "GetBucketAbac", {}),
+            ("list_bucket_analytics_configurations", "GetAnalyticsConfiguration", {}),
+            ("list_bucket_intelligent_tiering_configurations", "GetIntelligentTieringConfiguration", {}),
+            ("list_bucket_inventory_configurations", "GetInventoryConfiguration", {}),
+            ("list_bucket_metrics_configurations", "GetMetricsConfiguration", {}),
+            ("delete_bucket_replication", "PutReplicationConfiguration", {}),
+        ):
+            asks(operation, (f"s3:{action}", BUCKET, None), Bucket=BUCKET, **parameters)
+
+    def absent(self, client: Any, asks: Callable[..., Any]) -> None:
+        """That there is nothing is for those to know who may read, or remove, what there could be."""
+
+        def asks_in_vain(operation: str, action: str, **parameters: Any) -> None:
+            with self.assertRaises(ClientError):
+                asks(operation, Bucket=BUCKET, **parameters)
+            self.assertEqual(self.recorder.asked, [(f"s3:{action}", BUCKET, None)], operation)
+            self.asked.add(client.meta.method_to_api_mapping[operation])
+
+        asks_in_vain("get_bucket_replication", "GetReplicationConfiguration")
+        for kind in ("analytics", "intelligent_tiering", "inventory", "metrics"):
+            noun = "".join(word.capitalize() for word in kind.split("_"))
+            for verb, right in (("get", "Get"), ("delete", "Put")):
+                asks_in_vain(f"{verb}_bucket_{kind}_configuration", f"{right}{noun}Configuration", Id="a")
 
     def locks(self, client: Any, asks: Callable[..., Any]) -> None:
         """Who brings a lock must be allowed to set it; who says to get past one must be allowed that."""

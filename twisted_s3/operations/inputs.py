@@ -133,6 +133,9 @@ TREATMENTS = _table(
         (Treatment(UNHEEDED, "there is one namespace"), "CreateBucket", "x-amz-bucket-namespace"),
         (_HONOURED, "*", "Tagging OwnershipControls PublicAccessBlockConfiguration Policy AccessControlPolicy"),
         (_HONOURED, "*", "CORSConfiguration WebsiteConfiguration"),
+        (Treatment(HONOURED, "only the bucket's owner can pay"), "*", "RequestPaymentConfiguration"),
+        (Treatment(HONOURED, "it can not be turned on"), "*", "AccelerateConfiguration AbacStatus"),
+        (Treatment(HONOURED, "there is none"), "*", "id"),
         (_HONOURED, "*", "VersioningConfiguration ObjectLockConfiguration Retention LegalHold"),
         (_HONOURED, "*", "NotificationConfiguration x-amz-skip-destination-validation"),
         (
