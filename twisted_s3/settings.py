@@ -65,7 +65,10 @@ class Kind:
 def _path(text: str) -> Path:
     if not text or "\0" in text:
         raise ValueError("is not a path")
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("names the home of a user that there is not") from None
 
 
 def _name(text: str) -> str:
