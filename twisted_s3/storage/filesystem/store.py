@@ -106,6 +106,7 @@ class FilesystemStore:
     :param wrap: what to put around the disk, to watch it or to make it fail.
     :raise OSError: when the data directory can not be opened.
     :ivar events: the events that wait to be delivered.
+    :ivar deliveries: what is kept about the targets of events, for the thread that calls it.
     :ivar integrity: looks after the directory as a whole, in the thread that calls it, also while the store is stopped.
     """
 
@@ -154,7 +155,8 @@ class FilesystemStore:
             versions,
             self._buckets.layout,
         )
-        self.events = EventQueue(self._run, journal, Deliveries(disk, self._files, directories))
+        self.deliveries = Deliveries(disk, self._files, directories)
+        self.events = EventQueue(self._run, journal, self.deliveries)
         self._snapshots = DirectorySnapshots(disk, reactor)
         # A walk through everything must not push out the listings that clients page through.
         snapshots = DirectorySnapshots(disk, reactor, limit=0)
