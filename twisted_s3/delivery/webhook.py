@@ -64,7 +64,7 @@ class _Drain(Protocol):
 
     def _abort(self) -> None:
         if self.transport is not None:
-            self.transport.abortConnection()  # type: ignore[attr-defined]
+            self.transport.loseConnection()
 
 
 @implementer(ITarget)
