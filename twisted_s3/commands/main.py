@@ -7,10 +7,10 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from twisted_s3.commands import fsck, keyring, scrub, user
+from twisted_s3.commands import events, fsck, keyring, scrub, user
 from twisted_s3.settings import SettingsError
 
-COMMANDS = (fsck.COMMAND, keyring.COMMAND, scrub.COMMAND, user.COMMAND)
+COMMANDS = (fsck.COMMAND, keyring.COMMAND, scrub.COMMAND, user.COMMAND, events.COMMAND)
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
