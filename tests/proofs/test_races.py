@@ -16,7 +16,6 @@ from tests.proofs.wire import Answer, Connection, complete_document, object_targ
 
 RACERS = 32
 WORKERS = 4
-ROUNDS = 50
 BUCKET = "/races"
 MISSING = {"If-None-Match": "*"}
 
@@ -28,15 +27,22 @@ LOST_OR_GONE = {*LOST, 404}
 class RaceTests(SynchronousTestCase):
     """Every worker has an equal share of the connections; all requests are signed before the start."""
 
+    rounds = 50
+
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
-        self.server = Server(Path(directory.name), WORKERS)
+        self.directory = Path(directory.name)
+        self.server = self.start_server()
         self.addCleanup(self.server.end)
         self.server.call("PUT", BUCKET)
         self.connections = self.connect_evenly()
         self.pool = ThreadPoolExecutor(RACERS)
         self.addCleanup(self.pool.shutdown)
+
+    def start_server(self) -> Server:
+        """The server that is asked what became of it."""
+        return Server(self.directory, WORKERS)
 
     def connect_evenly(self) -> Sequence[Connection]:
         """As many connections to each worker."""
@@ -87,7 +93,7 @@ class RaceTests(SynchronousTestCase):
 
     def assert_one_creates(self, keys: Iterator[str], requests: Callable[[str], Sequence[bytes]]) -> None:
         """Exactly one of the requests for each key puts its ``body_of`` there."""
-        for key in islice(keys, ROUNDS):
+        for key in islice(keys, self.rounds):
             won = self.winner(self.race("PUT", requests(key)), LOST)
             self.assert_holds(key, body_of(won))
 
@@ -108,7 +114,7 @@ class RaceTests(SynchronousTestCase):
     def test_complete_if_none_match(self) -> None:
         key, etags = "complete", [""] * RACERS
         uploads = self.begin_uploads(key, range(RACERS), etags)
-        for _ in range(ROUNDS):
+        for _ in range(self.rounds):
             requests = [
                 self.sign("POST", f"{key}?uploadId={uploads[n]}", MISSING, complete_document({1: etags[n]}))
                 for n in range(RACERS)
@@ -132,7 +138,7 @@ class RaceTests(SynchronousTestCase):
 
     def test_put_if_match(self) -> None:
         key, etag = "replaced", self.server.call("PUT", f"{BUCKET}/replaced", None, b"the first").etag
-        for turn in range(ROUNDS):
+        for turn in range(self.rounds):
             bodies = [body_of(n) + b" in turn %d" % turn for n in range(RACERS)]
             answers = self.race("PUT", [self.sign("PUT", key, {"If-Match": f'"{etag}"'}, body) for body in bodies])
             won = self.winner(answers, LOST)
@@ -140,14 +146,14 @@ class RaceTests(SynchronousTestCase):
             etag = answers[won].etag
 
     def test_delete_if_match(self) -> None:
-        for key in islice(keys_of("deleted"), ROUNDS):
+        for key in islice(keys_of("deleted"), self.rounds):
             etag = self.server.call("PUT", f"{BUCKET}/{key}", None, key.encode()).etag
             answers = self.race("DELETE", [self.sign("DELETE", key, {"If-Match": f'"{etag}"'})] * RACERS)
             self.winner(answers, LOST_OR_GONE)
             self.server.call("GET", f"{BUCKET}/{key}", None, b"", 404)
 
     def test_put_against_delete_if_match(self) -> None:
-        for key in islice(keys_of("contested"), ROUNDS):
+        for key in islice(keys_of("contested"), self.rounds):
             match = {"If-Match": f'"{self.server.call("PUT", f"{BUCKET}/{key}", None, key.encode()).etag}"'}
             requests = [
                 self.sign("DELETE", key, match) if n % 2 else self.sign("PUT", key, match, body_of(n))
@@ -158,6 +164,24 @@ class RaceTests(SynchronousTestCase):
                 self.server.call("GET", f"{BUCKET}/{key}", None, b"", 404)
             else:
                 self.assert_holds(key, body_of(won))
+
+
+class DaemonRaceTests(RaceTests):
+    """Two daemons that know nothing of each other but the directory."""
+
+    rounds = 5
+
+    def start_server(self) -> Server:
+        return Server(self.directory)
+
+    def connect_evenly(self) -> Sequence[Connection]:
+        """As many connections to each daemon, one beside the other."""
+        other = Server(self.directory)
+        self.addCleanup(other.end)
+        made = [Connection(server.authority) for _ in range(RACERS // 2) for server in (self.server, other)]
+        for connection in made:
+            self.addCleanup(connection.close)
+        return made
 
 
 def body_of(racer: int) -> bytes:
