@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from secrets import token_hex
+from threading import Lock
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Encryption, ObjectLock, Properties, Upload
@@ -25,6 +26,8 @@ from twisted_s3.storage.filesystem.locks import Locks
 from twisted_s3.storage.filesystem.record import dump_upload, load_upload
 
 _ID = re.compile("[0-9a-f]{48}")
+#: How many records are kept for the next page of a listing.
+_KNOWN_UPLOADS = 4096
 
 
 class Uploads:
@@ -39,6 +42,8 @@ class Uploads:
         self._locks = locks
         self._buckets = buckets
         self._now = now
+        self._known: dict[str, Upload] = {}
+        self._guard = Lock()
 
     def create(
         self,
@@ -84,7 +89,7 @@ class Uploads:
             names = [name.decode("ascii", "replace") for name, _ in self._disk.scan(bucket.uploads)]
         except FileNotFoundError:
             return []
-        found = [upload for name in names if _ID.fullmatch(name) and (upload := self._load(bucket, name))]
+        found = [upload for name in names if _ID.fullmatch(name) and (upload := self._known_or_loaded(bucket, name))]
         return sorted(found, key=lambda upload: (upload.key, upload.initiated, upload.id))
 
     def abort(self, bucket: BucketLayout, key: str, upload_id: str) -> None:
@@ -95,6 +100,19 @@ class Uploads:
                 self._files.remove_tree(bucket.upload(upload_id))
         except FileNotFoundError:
             raise no_such_upload(upload_id) from None
+
+    def _known_or_loaded(self, bucket: BucketLayout, upload_id: str) -> Upload | None:
+        """An upload whose folder is there. Its record never changes, so a page need not read those of all again."""
+        with self._guard:
+            known = self._known.get(upload_id)
+        if known is None:
+            known = self._load(bucket, upload_id)
+            if known is not None:
+                with self._guard:
+                    self._known[upload_id] = known
+                    if len(self._known) > _KNOWN_UPLOADS:
+                        del self._known[next(iter(self._known))]
+        return known
 
     def _load(self, bucket: BucketLayout, upload_id: str) -> Upload | None:
         raw = self._files.load(_record(bucket, upload_id))
