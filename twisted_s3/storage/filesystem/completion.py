@@ -133,12 +133,18 @@ class Completion:
         numbered = all(stored.part.number == at for at, stored in enumerate(listed, 1))
         if not (place.startswith("grids/") and whole and numbered):
             return None
-        committed = {stored.part.number: stored for stored in self._parts.stored(folder)}
+        # The upload is locked, so what was read of the parts still holds.
+        committed = {stored.part.number: stored for stored in listed}
+        for number in self._parts.numbers(folder):
+            if number not in committed:
+                stored = self._parts.find(folder, number)
+                if stored is not None:
+                    committed[number] = stored
         if any(stored.place == place and number > len(listed) for number, stored in committed.items()):
             return None
         for number in self._parts.claimed(folder):
-            stored = committed.get(number)
-            if (stored is None or stored.place != place) and self._is_being_written(folder, number):
+            claimant = committed.get(number)
+            if (claimant is None or claimant.place != place) and self._is_being_written(folder, number):
                 return None
         path = b"%b/%b" % (folder, place.encode())
         try:
