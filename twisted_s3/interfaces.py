@@ -129,6 +129,12 @@ class IOpenedObject(Interface):
     def fileno() -> int | None:
         """A descriptor whose bytes are the object's, for ``sendfile``; None when there is none, or it is encrypted."""
 
+    def prefetch(offset: int, length: int) -> Awaitable[None]:
+        """Have bytes of the descriptor brought into memory, in the disk pool, so that sending them need not wait.
+
+        :raise OSError: when they can not be read.
+        """
+
     def close() -> None:
         """Let go of it. Further calls do nothing."""
 

@@ -80,6 +80,9 @@ class _OpenedObject:
     def fileno(self) -> int | None:
         return None
 
+    async def prefetch(self, offset: int, length: int) -> None:
+        """They are there."""
+
     def close(self) -> None:
         self._data = b""
 

@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from twisted_s3.operations.call import Download
 from twisted_s3.web.bodies import ClientGone
+from twisted_s3.web.sendfile import WINDOW, can_send, send_file
 
 if TYPE_CHECKING:
     from twisted.web.server import Request
@@ -34,10 +35,14 @@ async def send_download(request: Request, download: Download) -> None:
 
 
 async def _send_pieces(request: Request, download: Download) -> None:
-    flow = _Flow(request)
+    flow = Flow(request)
     request.registerProducer(flow, True)
     try:
-        offset, stop = download.range.start, download.range.stop
+        span = download.range
+        if span.length >= WINDOW and can_send(request, download):
+            request.write(b"")
+            span = await send_file(request, download, flow)
+        offset, stop = span.start, span.stop
         while offset < stop:
             data = await download.opened.read(offset, min(PIECE, stop - offset))
             await flow.ready()
@@ -49,7 +54,7 @@ async def _send_pieces(request: Request, download: Download) -> None:
 
 
 @implementer(IPushProducer)
-class _Flow:
+class Flow:
     """Says when the client has taken what was written. Whoever owns the connection ends it if that never happens."""
 
     def __init__(self, request: Request) -> None:

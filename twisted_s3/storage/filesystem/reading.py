@@ -18,6 +18,9 @@ _INLINE_BYTES = 256 << 10
 #: The same where what was read has to be decrypted.
 _INLINE_ENCRYPTED_BYTES = 64 << 10
 
+#: The kernel reads ahead at least so much at a time.
+_SAMPLE_BYTES = 128 << 10
+
 
 @implementer(IOpenedObject)
 class OpenedObject:
@@ -55,6 +58,14 @@ class OpenedObject:
     def fileno(self) -> int | None:
         """The descriptor of the file."""
         return self._disk.fileno(self._descriptor) if self.version.encryption is None else None
+
+    async def prefetch(self, offset: int, length: int) -> None:
+        """Have bytes of the file brought into memory, where samples show that they are not."""
+        samples = (*range(offset, offset + length, _SAMPLE_BYTES), offset + length - 1)
+        if any(self._disk.read_cached(self._descriptor, at, 1) is None for at in samples):
+            with self._lock:
+                self._readers += 1
+            await self._pool.run(self._read, offset, length)
 
     def close(self) -> None:
         """Close the descriptor, as soon as no thread reads from it."""
