@@ -206,6 +206,10 @@ class PageTests(SynchronousTestCase):
         """The page on websites."""
         self.follow("website", 8, websites=True)
 
+    def test_encryption(self) -> None:
+        """The page on encryption."""
+        self.follow("encryption", 12)
+
     def test_cors(self) -> None:
         """The page on scripts in browsers."""
         self.follow("cors", 3)

@@ -21,6 +21,7 @@ import attrs
 from tests.conformance.groups import BUILT, GROUPS, HEADERS, MAIN, Group, group_of
 from tests.conformance.known import KNOWN
 from tests.daemon import Daemon
+from twisted_s3.keyring import GENERATED, KeyFile
 
 #: The users that the suite wants, by the name of their section.
 USERS = {
@@ -33,6 +34,8 @@ USERS = {
 }
 #: Seconds that a day of lifecycle rules has.
 DAY = 10
+#: The keys for ``aws:kms`` that the suite names.
+NAMED_KEYS = ("testkey-1", "testkey-2")
 #: Seconds for one test, and for one test run.
 TEST_PATIENCE = 240
 RUN_PATIENCE = 1800
@@ -73,6 +76,8 @@ def suite_settings(port: int) -> str:
         lines += ["", f"[{section}]", f"display_name = {name}", f"user_id = {canonical_id}"]
         lines += [f"email = {name}@example.com", "api_name = us-east-1"]
         lines += [f"access_key = {access_key}", f"secret_key = {secret_key}", f"lc_debug_interval = {DAY}"]
+        if section == "s3 main":
+            lines += [f"kms_keyid = {NAMED_KEYS[0]}", f"kms_keyid2 = {NAMED_KEYS[1]}"]
         if section == "s3 tenant":
             lines.append("tenant = ")
     return "\n".join(lines) + "\n"
@@ -187,6 +192,8 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         (directory / "server.toml").write_text(server_settings(directory))
+        for name in NAMED_KEYS:
+            KeyFile(directory / "data" / GENERATED).add(name)
         daemon = Daemon(directory, ["s3store", "--config", "server.toml"])
         try:
             port = int(daemon.wait_for(r"listening on \S+:(\d+)")[1])

@@ -30,7 +30,7 @@ class Group:
 
 #: Encryption, retention and the like have words of their own, whatever else is in a name.
 _LATER = (
-    "sse|encrypt|copy_(part_)?enc|obj_enc|noenc|lifecycle|logging|policy|_acl|acl_|public_block|ownership|post_object|"
+    "lifecycle|logging|policy|_acl|acl_|public_block|ownership|post_object|"
     "raw_|anon|presigned|versioning|versioned|delete_marker|access_bucket|canned|restore_|read_through|tenant|_tags_acl|"
     "tags_obj_public|not_owned|delete_objects?_version_|torrent|append|public_acls|block_public|nonowner|"
     "put_authenticated|create_bucket_|policy_prefix"
@@ -44,6 +44,7 @@ GROUPS = (
     Group("object_lock", "object_lock_.*"),
     Group("cors", ".*cors.*"),
     Group("lifecycle", _LIFECYCLE, processes=12),
+    Group("encryption", "(?!lifecycle).*(sse|encrypt|copy_(part_)?enc|put_obj_.*(enc|kms)).*"),
     Group("later", f"(.*({_LATER})).*"),
     Group("list v2", "bucket_listv2_.*|basic_key_count|bucketv2_notexist"),
     Group("list_buckets", "buckets_.*|list_buckets_.*", alone=True),
