@@ -27,7 +27,7 @@ class Groups(SynchronousTestCase):
             "test_bucket_list_objects_anonymous": "later",
             "test_multipart_checksum_sha256": "checksum",
             "test_multipart_upload_small": "multipart",
-            "test_copy_enc[a-b]": "later",
+            "test_copy_enc[a-b]": "encryption",
             "test_lifecycle_expiration_date": "lifecycle",
             "test_lifecycle_cloud_transition": "later",
             "test_lifecycle_transition_encrypted[a-b]": "later",
