@@ -39,6 +39,14 @@ _PARTS = (
     "Without a composite checksum AWS lists no parts, but counts them "
     "(`found by LocalStack <https://github.com/localstack/localstack/pull/12764>`__)."
 )
+_OTHER_KEY = (
+    "AWS answers another customer's key with 403 (`LocalStack, recorded on AWS "
+    "<https://github.com/localstack/localstack/blob/master/tests/aws/services/s3/test_s3.py>`__); the suite wants 400."
+)
+_RANDOM = (
+    "The suite sends a part twice and completes with the first ETag. With a customer's key the ETag is "
+    "`not the MD5 <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>`__; here each time another."
+)
 _LABELS = (
     "The `rules of AWS <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>`__ allow a dash "
     "beside a dot. The suite itself says that the test fails on AWS."
@@ -72,7 +80,9 @@ _REASONS: Mapping[str, str] = {
         """,
     _DELETES: "test_delete_object_if_match",
     _CHECKSUM: "test_object_checksum_crc64nvme test_object_checksum_sha256 test_multipart_checksum_sha256",
-    _PART: "test_multipart_get_part test_multipart_single_get_part test_non_multipart_get_part",
+    _PART: "test_multipart_get_part test_multipart_single_get_part test_non_multipart_get_part "
+    "test_non_multipart_sse_c_get_part",
+    "Without a key id AWS uses the key ``aws/s3``; the suite wants a refusal.": "test_sse_kms_no_key",
     _SUFFIX: """
         test_get_multipart_checksum_object_attributes test_multipart_use_cksum_helper_sha1
         test_multipart_use_cksum_helper_sha256
@@ -81,6 +91,8 @@ _REASONS: Mapping[str, str] = {
         test_get_multipart_object_attributes test_get_paginated_multipart_object_attributes
         test_get_single_multipart_object_attributes
         """,
+    _OTHER_KEY: "test_encryption_sse_c_multipart_bad_download test_encryption_sse_c_other_key",
+    _RANDOM: "test_multipart_sse_c_get_part",
     _LABELS: "test_bucket_create_naming_dns_dash_dot test_bucket_create_naming_dns_dot_dash",
     "AWS answers a default retention that is not positive with ``InvalidArgument`` "
     "(`seen <https://github.com/versity/versitygw/issues/1738>`__); it has no ``InvalidRetentionPeriod``.": (

@@ -74,4 +74,4 @@ class EncryptionTestCase(OperationTestCase):
             answer = client.upload_part(PartNumber=number, Body=body, **names, **kept)
             listed.append({"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": answer["ChecksumCRC32"]})
         listed.sort(key=lambda part: part["PartNumber"])
-        return dict(client.complete_multipart_upload(MultipartUpload={"Parts": listed}, **names))
+        return dict(client.complete_multipart_upload(MultipartUpload={"Parts": listed}, **names, **kept))

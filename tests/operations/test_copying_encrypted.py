@@ -99,7 +99,7 @@ class Copies(EncryptionTestCase):
                     )
                     listed.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
                 client.complete_multipart_upload(
-                    Bucket=BUCKET, Key="k", UploadId=upload, MultipartUpload={"Parts": listed}
+                    Bucket=BUCKET, Key="k", UploadId=upload, MultipartUpload={"Parts": listed}, **to_read(target)
                 )
                 self.check(client, "k", target, BODY[10:80_000] + BODY[65_536:65_537] + BODY)
 

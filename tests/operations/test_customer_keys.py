@@ -248,6 +248,27 @@ class Refusals(OperationTestCase):
                 self.assertEqual((response.code, response.element("Message")), ("InvalidRequest", message))
             self.assertNotIn("Parts", client.list_parts(Bucket=BUCKET, Key="k", UploadId=upload))
 
+    @served()
+    def test_complete(self, server: Server) -> None:
+        """Completing takes the key where the upload has checksums that were asked for, and never another one."""
+        client = server.client()
+        client.create_bucket(Bucket=BUCKET)
+        for asked in ({}, {"x-amz-checksum-algorithm": "CRC32"}):
+            begun = send(server, "POST", f"{PATH}?uploads", headers={**customer_headers(), **asked}).element("UploadId")
+            names = {"Bucket": BUCKET, "Key": "k", "UploadId": begun}
+            part = client.upload_part(PartNumber=1, Body=b"part", **names, **customer())
+            listed = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"], "ChecksumCRC32": part["ChecksumCRC32"]}]}
+            if not asked:
+                del listed["Parts"][0]["ChecksumCRC32"]
+            complete = {"MultipartUpload": listed, **names}
+            self.refused("InvalidRequest", 400, client.complete_multipart_upload, **complete, **customer(OTHER_KEY))
+            if asked:
+                self.refused("InvalidRequest", 400, client.complete_multipart_upload, **complete)
+            self.assertEqual(send(server, "HEAD", PATH, headers=customer_headers()).status, 404)
+            client.complete_multipart_upload(**complete, **(customer() if asked else {}))
+            self.assertEqual(self.body_with_key(client), b"part")
+            client.delete_object(Bucket=BUCKET, Key="k")
+
     @served(customer_keys_over_http="never")
     def test_over_http(self, server: Server) -> None:
         """A server may refuse keys that come without TLS, as AWS does."""

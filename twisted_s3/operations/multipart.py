@@ -128,7 +128,8 @@ async def _complete(call: Call, complete: Callable[[], Awaitable[ObjectVersion]]
 async def _prepared(call: Call, condition: Condition) -> Callable[[], Awaitable[ObjectVersion]]:
     """Check all that can be checked beforehand. Gives what remains to be done."""
     upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
-    check_upload_key(call, upload)
+    # AWS keeps checksums that were asked for encrypted, too, and needs the key to put them together.
+    check_upload_key(call, upload, required=bool(upload.checksum_algorithm))
     await check_early(call, condition)
     # A checksum in the head of this request is that of the object, not of the document.
     bare = attrs.evolve(call, head=without_checksums(call.head))
