@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from itertools import count
 from random import Random
@@ -53,6 +53,18 @@ class InlinePool:
             return fail()
 
 
+class NoTurns:
+    """A :class:`twisted_s3.storage.filesystem.turns.Turns` that lets all in: it is the locks that are tried here."""
+
+    @asynccontextmanager
+    async def taken(self, *names: str) -> AsyncIterator[None]:
+        """Wait for nobody."""
+        yield
+
+    async def settled(self) -> None:
+        """Nobody waits."""
+
+
 class StandInReactor:
     """The time of a disk, and jobs for later."""
 
@@ -98,6 +110,7 @@ def open_store(
     reactor: Any = StandInReactor(disk, later)
     store = FilesystemStore(gettempdir(), reactor, wrap=instead, min_free=min_free)
     store._pool = InlinePool()  # type: ignore[assignment]
+    store._turns = NoTurns()  # type: ignore[assignment]
     return store
 
 

@@ -60,6 +60,17 @@ def records(data: bytes) -> None:
         if isinstance(found, ObjectVersion | Upload):
             for _, value in headers_of(found.properties):
                 value.encode("latin-1")
+    if isinstance(version, ObjectVersion):
+        for text in (
+            version.etag,
+            version.checksum_type,
+            version.owner,
+            version.upload_id,
+            *version.checksums.values(),
+        ):
+            text.encode()
+        assert sum(part.size for part in version.parts) is not None
+        assert all(part.etag.encode() and part.number >= part.number for part in version.parts if part.etag)
     record.load_pointer(data, _STAMP.inode)
     record.load_bucket(data, "bucket")
     record.load_part(data)

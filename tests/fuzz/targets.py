@@ -134,6 +134,7 @@ _RECORDS = (
     b'{"v":1,"s":[3,1400000000000000000,7],"e":"a","k":{"CRC32":"AAAAAA=="},"p":[[1,3,"a",0.0,{}]],"i":"u","o":"o",'
     b'"n":"x","l":["GOVERNANCE",1.0,true],"h":{"Content-Type":"a"},"u":{"a":"b"},"t":{},"a":{"g":[["a","READ"]]}}',
     b'{"v":1,"s":[3,1400000000000000000,7],"side":"00000000000000000000000000000000"}',
+    b'{"v":1,"s":[3,1400000000000000000,7],"e":"a","c":{"a":"b"}}',
     b'{"v":1,"created":1.0,"owner":"o","versioning":"Enabled","lock":true,"configurations":{"policy":"{}"}}',
     b'{"v":1,"key":"k","initiated":1.0,"algorithm":"CRC32","type":"COMPOSITE"}',
     b'{"v":1,"part":[1,3,"a",0.0,{}],"place":"grid","offset":5}',

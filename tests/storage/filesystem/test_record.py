@@ -110,6 +110,16 @@ class RecordTests(SynchronousTestCase):
         ):
             load()
 
+    def test_values_of_other_kinds(self) -> None:
+        """A record with anything but text where text belongs is none, nor one that is too deep."""
+        good = {"v": 1, "s": [STAMP.size, STAMP.mtime_ns, STAMP.inode], "e": "a"}
+        self.assertIsNotNone(record.load_version(json.dumps(good).encode(), "k", STAMP))
+        others: dict[str, object] = {"e": 1, "c": {"a": "b"}, "o": [], "i": 5, "y": {}, "k": {"CRC32": 1}}
+        others |= {"h": {"Content-Type": 5}, "u": {"a": "\ud800"}, "t": {"a": None}, "p": [[1, 2, 3, 4, {}]]}
+        for name, value in others.items():
+            self.assertIsNone(record.load_version(json.dumps({**good, name: value}).encode(), "k", STAMP), name)
+        self.assertIsNone(record.load_version(b"[" * 100_000, "k", STAMP))
+
     def test_a_usual_record_is_small(self) -> None:
         version = ObjectVersion(
             "k", 3, "0" * 32, 1.0, Properties({"Content-Type": "text/plain"}), {"CRC32": "AAAAAA=="}

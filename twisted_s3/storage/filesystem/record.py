@@ -91,7 +91,7 @@ def load_stamp(raw: bytes) -> Stamp | None:
     try:
         size, mtime_ns, inode = _load(raw)["s"]
         return Stamp(int(size), int(mtime_ns), int(inode))
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
         return None
 
 
@@ -151,20 +151,20 @@ def load_version(raw: bytes, key: str, stamp: Stamp, sealed: bool = False) -> Ob
         return ObjectVersion(
             key=key,
             size=stamp.size if encryption is None else int(document.get("b", 0)),
-            etag=document["e"],
+            etag=_text(document["e"]),
             last_modified=stamp.mtime_ns / 1e9,
             properties=_load_properties(document),
-            checksums=document.get("k", {}),
-            checksum_type=document.get("y", FULL_OBJECT),
+            checksums=_texts(document.get("k", {})),
+            checksum_type=_text(document.get("y", FULL_OBJECT)),
             parts=tuple(map(_load_part, document.get("p", ()))),
-            upload_id=document.get("i", ""),
-            owner=document.get("o", ""),
+            upload_id=_text(document.get("i", "")),
+            owner=_text(document.get("o", "")),
             version_id=document["n"] if is_made_id(document.get("n")) else NULL_VERSION,
             lock=_load_lock(document),
             at_rest=document.get("f", ""),
             encryption=encryption,
         )
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
         return None
 
 
@@ -177,7 +177,7 @@ def load_pointer(raw: bytes, inode: int | None = None) -> str | None:
         document = _load(raw)
         own = inode is None or document["s"][2] == inode
         return _side_of(document) if "side" in document and own else None
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
         return None
 
 
@@ -218,7 +218,7 @@ def load_bucket(raw: bytes, name: str) -> Bucket | None:
             object_lock=bool(document.get("lock")),
             configurations={name: text.encode("utf-8", "surrogateescape") for name, text in documents.items()},
         )
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
         return None
 
 
@@ -254,7 +254,7 @@ def load_upload(raw: bytes, upload_id: str) -> Upload | None:
             lock=_load_lock(document),
             encryption=_load_encryption(document),
         )
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
         return None
 
 
@@ -280,7 +280,7 @@ def load_part(raw: bytes) -> StoredPart | None:
         part = _load_part(document["part"])
         length = document.get("length", part.size)
         return StoredPart(part, document["place"], document.get("offset", 0), length, document.get("f", ""))
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
         return None
 
 
@@ -299,7 +299,7 @@ def _load_properties(document: Mapping[str, Any]) -> Properties:
         headers=_texts(document.get("h", {})),
         user=_texts(document.get("u", {})),
         tags=_texts(document.get("t", {})),
-        storage_class=document.get("c", "STANDARD"),
+        storage_class=_text(document.get("c", "STANDARD")),
         acl=tuple(Grant(*one) for one in document["a"]["g"]) if "a" in document else None,
     )
 
@@ -307,11 +307,16 @@ def _load_properties(document: Mapping[str, Any]) -> Properties:
 def _texts(found: Mapping[str, Any]) -> Mapping[str, str]:
     """Names and values that are text which can be sent. :raise ValueError: where one is not."""
     for name, value in found.items():
-        if not isinstance(value, str):
-            raise ValueError("not text")
-        name.encode()
-        value.encode()
+        _text(name)
+        _text(value)
     return found
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not text")
+    value.encode()
+    return value
 
 
 def _dump_lock(lock: ObjectLock) -> list[Any]:
@@ -352,4 +357,10 @@ def _dump_part(part: Part) -> list[Any]:
 
 def _load_part(values: list[Any]) -> Part:
     number, size, etag, last_modified, checksums = values
-    return Part(number=number, size=size, etag=etag, checksums=checksums, last_modified=last_modified)
+    return Part(
+        number=int(number),
+        size=int(size),
+        etag=_text(etag),
+        checksums=_texts(checksums),
+        last_modified=float(last_modified),
+    )
