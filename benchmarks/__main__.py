@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 
-NAMES = ("compare", "memory", "complete", "testing_kit")
+NAMES = ("compare", "document", "memory", "complete", "testing_kit")
 
 
 def main() -> None:

@@ -18,9 +18,10 @@ from pathlib import Path
 import attrs
 
 from benchmarks import processes
-from benchmarks.report import show
-from benchmarks.results import Results, machine
-from benchmarks.servers import SERVERS, Server, Unable, Way, installed
+from benchmarks.contestants import LIMIT
+from benchmarks.report import show, verdicts
+from benchmarks.results import Results
+from benchmarks.servers import OURS, SERVERS, Server, Unable, Way, installed
 from benchmarks.work import LONG, SMOKE, STANDARD, Place, Scale, Workload
 from benchmarks.workloads import WORKLOADS
 from tests.certificates import issue_certificate
@@ -39,7 +40,8 @@ class Comparison:
         self._keep = keep
         self._running: dict[tuple[str, Way], Server] = {}
         self._certificate = issue_certificate(place.folder)
-        self.results = Results(machine(place.folder), attrs.asdict(place.scale))
+        self.results = Results.of(place.folder, place.scale)
+        self.results.versions = {SERVERS[key].title: SERVERS[key].version() for key in keys if key != "none"}
 
     def run(self, workload: Workload) -> None:
         """Measure a workload with every server, in turns."""
@@ -53,7 +55,9 @@ class Comparison:
                 # Another begins in each round.
                 at = round_ % max(1, len(ready))
                 for server in [*ready[at:], *ready[:at]]:
-                    self._measure(workload, server, round_)
+                    self._measure(workload, server)
+                if workload.limit:
+                    self.results.add(workload.name, LIMIT, workload.limit(self._place))
             for server in ready:
                 self.results.weigh(workload.name, server.key, server.process.memory())
         finally:
@@ -71,6 +75,8 @@ class Comparison:
     def _servers(self, workload: Workload, way: Way) -> Iterator[Server]:
         for key in self._keys:
             if key == "none" and not workload.writes and "strict" in self._keys:
+                continue
+            if not workload.rivals and SERVERS[key].family != OURS:
                 continue
             try:
                 for need in workload.needs:
@@ -90,13 +96,13 @@ class Comparison:
             return False
         return True
 
-    def _measure(self, workload: Workload, server: Server, round_: int) -> None:
+    def _measure(self, workload: Workload, server: Server) -> None:
         try:
             figures = workload.measure(self._place, server)
         except (Unable, RuntimeError, OSError) as reason:
             self.results.excuse(workload.name, server.key, str(reason))
         else:
-            self.results.add(workload.name, server.key, round_, figures)
+            self.results.add(workload.name, server.key, figures)
 
 
 @contextmanager
@@ -161,6 +167,7 @@ def run(options: argparse.Namespace) -> Results:
             print("\n".join(show(comparison.results, workload)), flush=True)
             if options.json:
                 comparison.results.write(options.json)
+        print("\n".join(verdicts(comparison.results)))
         return comparison.results
 
 

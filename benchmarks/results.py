@@ -6,12 +6,15 @@ import json
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import attrs
+
+from benchmarks.work import Scale
 
 
 def machine(folder: Path) -> Mapping[str, str]:
@@ -21,7 +24,7 @@ def machine(folder: Path) -> Mapping[str, str]:
     ).stdout.strip()
     return {
         "machine": f"{os.cpu_count()}-core VM",
-        "kernel": platform.release(),
+        "kernel": ".".join(platform.release().split(".")[:2]),
         "filesystem": filesystem or "unknown",
         "python": platform.python_version(),
     }
@@ -33,6 +36,8 @@ class Results:
 
     :ivar machine: see :func:`machine`.
     :ivar scale: how much of everything was measured.
+    :ivar date: when.
+    :ivar versions: of those who took part.
     :ivar figures: workload, server, metric: the value of each round.
     :ivar memory: workload, server: MiB ``rss`` and ``peak``.
     :ivar excuses: workload, server: why there is no figure.
@@ -40,11 +45,13 @@ class Results:
 
     machine: Mapping[str, str]
     scale: Mapping[str, Any]
+    date: str = ""
+    versions: Mapping[str, str] = attrs.field(factory=dict)
     figures: dict[str, dict[str, dict[str, list[float]]]] = attrs.field(factory=dict)
     memory: dict[str, dict[str, Mapping[str, float]]] = attrs.field(factory=dict)
     excuses: dict[str, dict[str, str]] = attrs.field(factory=dict)
 
-    def add(self, workload: str, server: str, round_: int, figures: Mapping[str, float]) -> None:
+    def add(self, workload: str, server: str, figures: Mapping[str, float]) -> None:
         """The figures of a round."""
         kept = self.figures.setdefault(workload, {}).setdefault(server, {})
         for name, value in figures.items():
@@ -66,6 +73,11 @@ class Results:
     def write(self, file: Path) -> None:
         """Keep all as JSON."""
         file.write_text(json.dumps(attrs.asdict(self), indent=1) + "\n")
+
+    @classmethod
+    def of(cls, folder: Path, scale: Scale) -> Results:
+        """A run that begins now, with its data in a folder."""
+        return cls(machine(folder), attrs.asdict(scale), time.strftime("%Y-%m-%d", time.gmtime()))
 
     @classmethod
     def read(cls, file: Path) -> Results:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import socket
 import ssl
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +16,7 @@ from typing import ClassVar
 
 import attrs
 
+import twisted_s3
 from benchmarks.processes import Process
 from benchmarks.signing import ACCESS_KEY, REGION, SECRET_KEY, Presigner
 from benchmarks.streams import Client
@@ -20,6 +24,9 @@ from tests.certificates import Certificate
 
 #: Seconds that a server may take until it answers.
 PATIENCE = 30.0
+
+#: Times that it is started.
+ATTEMPTS = 3
 
 
 class Unable(Exception):
@@ -49,6 +56,7 @@ class Server:
     :ivar key: its name on the command line and in the results.
     :ivar title: its name in tables.
     :ivar durability: what is on stable storage when a write is answered.
+    :ivar way: how it is run.
     :ivar data: the directory with the buckets; other servers of the same ``family`` use the same.
     """
 
@@ -56,6 +64,8 @@ class Server:
     family: ClassVar[str]
     title: ClassVar[str]
     durability: ClassVar[str]
+    #: Arguments with which the program tells its version.
+    ask_version: ClassVar[Sequence[str]] = ("--version",)
     #: The name of a kind of request to the reason why it can not be done.
     cannot: ClassVar[Mapping[str, str]] = {}
 
@@ -63,17 +73,27 @@ class Server:
         self.data = folder / self.family
         self.data.mkdir(exist_ok=True)
         self._folder = folder
-        self._way = way
-        port = _free_port()
-        self.authority = f"127.0.0.1:{port}"
+        self.way = way
         self.tls: ssl.SSLContext | None = None
         if way.certificate is not None:
             if "tls" in self.cannot:
                 raise Unable(self.cannot["tls"])
             self.tls = ssl.create_default_context(cafile=str(way.certificate.certificate))
+        for attempt in range(ATTEMPTS):
+            try:
+                self._start()
+                return
+            except RuntimeError:
+                # Somebody else may have taken the port in the meantime.
+                if attempt == ATTEMPTS - 1:
+                    raise
+
+    def _start(self) -> None:
+        port = _free_port()
+        self.authority = f"127.0.0.1:{port}"
         self.signer = Presigner(self.authority)
         began = time.perf_counter()
-        self.process = Process(self.command(port), folder / f"{self.key}.log", way.pinned, self.environ())
+        self.process = Process(self.command(port), self._folder / f"{self.key}.log", self.way.pinned, self.environ())
         try:
             self._await_answer()
         except BaseException:
@@ -86,6 +106,14 @@ class Server:
     def program(cls) -> str | None:
         """The path of the program; None when it is not installed."""
         raise NotImplementedError
+
+    @classmethod
+    def version(cls) -> str:
+        """Its version, or that of what tells it."""
+        asked = [str(cls.program()), *cls.ask_version]
+        answer = subprocess.run(asked, capture_output=True, text=True, timeout=PATIENCE)
+        found = re.search(r"\d+(\.\d+)+", answer.stdout + answer.stderr)
+        return found[0] if found else "unknown"
 
     def command(self, port: int) -> Sequence[str]:
         """What starts it on a port of 127.0.0.1."""
@@ -118,6 +146,10 @@ class Server:
             if answer.status != 200:
                 raise RuntimeError(f"{self.title} made no bucket: {answer}")
 
+    def copying(self, source: str, path: str) -> tuple[str, Mapping[str, str]]:
+        """Method and headers of a copy from path to path."""
+        return "PUT", {"x-amz-copy-source": source}
+
     def end(self) -> None:
         """End it."""
         self.process.end()
@@ -141,19 +173,23 @@ class Ours(Server):
 
     key = "strict"
     family = "twisted-s3"
-    title = "twisted-s3 strict"
-    durability = "file and directory"
+    title = "twisted-s3"
+    durability = "file and directory synced"
 
     @classmethod
     def program(cls) -> str | None:
         return sys.executable
 
+    @classmethod
+    def version(cls) -> str:
+        return twisted_s3.__version__
+
     def command(self, port: int) -> Sequence[str]:
         endpoint = f"tcp:{port}:interface=127.0.0.1"
-        if certificate := self._way.certificate:
+        if certificate := self.way.certificate:
             endpoint = f"ssl:{port}:interface=127.0.0.1:certKey={certificate.certificate}:privateKey={certificate.key}"
         twistd = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "-n", "--pidfile=", "s3store"]
-        options = [f"--durability={self.key}", f"--workers={self._way.workers}", f"--region={REGION}"]
+        options = [f"--durability={self.key}", f"--workers={self.way.workers}", f"--region={REGION}"]
         return [*twistd, f"--endpoint={endpoint}", f"--data-dir={self.data}", "--no-access-log", *options]
 
     def environ(self) -> Mapping[str, str]:
@@ -165,15 +201,15 @@ class OursUnsynced(Ours):
     """``twistd s3store --durability none``."""
 
     key = "none"
-    title = "twisted-s3 none"
-    durability = "nothing"
+    title = "twisted-s3 unsynced"
+    durability = "nothing synced"
 
 
 class Nanio(Server):
     """https://pypi.org/project/nanio/"""
 
     key = family = title = "nanio"
-    durability = "file"
+    durability = "file synced"
     cannot: ClassVar = {"tls": "serves no TLS"}
 
     @classmethod
@@ -181,7 +217,7 @@ class Nanio(Server):
         return _installed("nanio")
 
     def command(self, port: int) -> Sequence[str]:
-        options = [f"--port={port}", f"--workers={self._way.workers}", f"--data-dir={self.data}"]
+        options = [f"--port={port}", f"--workers={self.way.workers}", f"--data-dir={self.data}"]
         return [str(self.program()), "serve", "--host=127.0.0.1", "--no-access-log", "--log-level=error", *options]
 
     def environ(self) -> Mapping[str, str]:
@@ -192,7 +228,7 @@ class Rclone(Server):
     """https://rclone.org/commands/rclone_serve_s3/"""
 
     key = family = title = "rclone"
-    durability = "nothing"
+    durability = "nothing synced"
 
     @classmethod
     def program(cls) -> str | None:
@@ -200,7 +236,7 @@ class Rclone(Server):
 
     def command(self, port: int) -> Sequence[str]:
         options = [f"--addr=127.0.0.1:{port}", f"--auth-key={ACCESS_KEY},{SECRET_KEY}", "--config=/dev/null"]
-        if certificate := self._way.certificate:
+        if certificate := self.way.certificate:
             options += [f"--cert={certificate.certificate}", f"--key={certificate.key}"]
         return [str(self.program()), "serve", "s3", *options, f"--cache-dir={self._folder}", str(self.data)]
 
@@ -208,9 +244,10 @@ class Rclone(Server):
 class Nginx(Server):
     """nginx with its DAV module: no S3, no signatures, no ETags of content. The limit."""
 
-    key = family = "nginx"
-    title = "nginx (not S3)"
-    durability = "nothing"
+    ask_version = ("-v",)
+
+    key = family = title = "nginx"
+    durability = "nothing synced"
     cannot: ClassVar = {
         "list": "not S3: no listing of keys",
         "multi-delete": "not S3: no DeleteObjects",
@@ -224,16 +261,16 @@ class Nginx(Server):
     def command(self, port: int) -> Sequence[str]:
         secure = "http"
         listen = ""
-        if certificate := self._way.certificate:
+        if certificate := self.way.certificate:
             secure = "https"
             listen = f" ssl; ssl_certificate {certificate.certificate}; ssl_certificate_key {certificate.key}"
         temporary = self._folder / "nginx-temporary"
         temporary.mkdir(exist_ok=True)
-        settings = self._folder / f"nginx-{secure}-{self._way.workers}.conf"
+        settings = self._folder / f"nginx-{secure}-{self.way.workers}.conf"
         settings.write_text(
             f"""
-daemon off; worker_processes {self._way.workers}; pid {self._folder}/nginx-{port}.pid; error_log stderr error;
-{"user root;" if _is_root() else ""}
+daemon off; worker_processes {self.way.workers}; pid {self._folder}/nginx-{port}.pid; error_log stderr error;
+{"user root;" if os.geteuid() == 0 else ""}
 events {{ worker_connections 1024; }}
 http {{
     access_log off; sendfile on; keepalive_requests 1000000000; client_max_body_size 0;
@@ -256,6 +293,12 @@ http {{
     def create_bucket(self, name: str) -> None:
         (self.data / name).mkdir(exist_ok=True)
 
+    def copying(self, source: str, path: str) -> tuple[str, Mapping[str, str]]:
+        return "COPY", {"Destination": f"{self.url}{path}"}
+
+
+#: The family of ours.
+OURS = Ours.family
 
 #: All, by key.
 SERVERS: Mapping[str, type[Server]] = {one.key: one for one in (Ours, OursUnsynced, Nanio, Rclone, Nginx)}
@@ -269,12 +312,6 @@ def installed() -> Sequence[str]:
 def _installed(name: str) -> str | None:
     beside = Path(sys.executable).with_name(name)
     return str(beside) if beside.exists() else shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/bin")
-
-
-def _is_root() -> bool:
-    import os
-
-    return os.geteuid() == 0
 
 
 def _free_port() -> int:

@@ -30,6 +30,7 @@ class Scale:
     :ivar huge: bytes of a huge object.
     :ivar listed: keys of the flat bucket.
     :ivar sizes: sizes of buckets for the curve.
+    :ivar width: of the tree at each of its four levels.
     """
 
     seconds: float = 2.0
@@ -39,11 +40,12 @@ class Scale:
     huge: int = 1024 * MIB
     listed: int = 100_000
     sizes: Sequence[int] = (1_000, 10_000, 100_000)
+    width: int = 10
 
 
 STANDARD = Scale()
 LONG = attrs.evolve(STANDARD, rounds=5, listed=1_000_000, sizes=(1_000, 10_000, 100_000, 1_000_000))
-SMOKE = Scale(seconds=0.15, rounds=1, keys=50, large=2 * MIB, huge=20 * MIB, listed=2_500, sizes=(200, 2_500))
+SMOKE = Scale(seconds=0.15, rounds=1, keys=50, large=2 * MIB, huge=20 * MIB, listed=2_500, sizes=(200, 2_500), width=3)
 
 
 @attrs.define
@@ -94,6 +96,8 @@ class Workload:
     :ivar writes: both durability modes of ours take part, else only the strict.
     :ivar needs: what the server must not name in ``cannot``.
     :ivar once: one round, whatever was asked for.
+    :ivar rivals: others than ours take part.
+    :ivar limit: what the machine does without a server; an entry of its own.
     """
 
     name: str
@@ -106,6 +110,8 @@ class Workload:
     way: Way = ONE_CORE
     tls: bool = False
     once: bool = False
+    rivals: bool = True
+    limit: Callable[[Place], Figures] | None = None
 
 
 def small_paths(bucket: str, count: int, name: str = "k") -> Sequence[str]:

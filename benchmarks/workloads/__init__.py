@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchmarks.work import Workload
-from benchmarks.workloads import large, small
+from benchmarks.workloads import behaviour, large, listing, small, whole
 
-WORKLOADS: Mapping[str, Workload] = {one.name: one for one in (*small.WORKLOADS, *large.WORKLOADS)}
+_MODULES = (small, large, whole, listing, behaviour)
+
+WORKLOADS: Mapping[str, Workload] = {one.name: one for module in _MODULES for one in module.WORKLOADS}

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from benchmarks.limits import hash_and_write
 from benchmarks.servers import Server, Way
 from benchmarks.streams import MIB, side_by_side
 from benchmarks.work import ONE_CORE, RATE, STREAM, Figures, Place, Workload
@@ -110,17 +111,24 @@ def get_range(place: Place, server: Server) -> Figures:
     return {"rate": storm(server.url, "GET", lines, place.scale.seconds).rate}
 
 
-def _stream(name: str, title: str, large: bool, way: Way = ONE_CORE, tls: bool = False) -> tuple[Workload, Workload]:
+def _stream(
+    name: str,
+    title: str,
+    large: bool,
+    way: Way = ONE_CORE,
+    tls: bool = False,
+    limit: Callable[[Place], Figures] | None = None,
+) -> tuple[Workload, Workload]:
     fetch, send, keep = partial(get, large=large), partial(put, large=large), partial(stored, large=large)
     return (
         Workload(f"get-{name}", f"GET {title}", STREAM, fetch, keep, way=way, tls=tls),
-        Workload(f"put-{name}", f"PUT {title}", STREAM, send, writes=True, way=way, tls=tls),
+        Workload(f"put-{name}", f"PUT {title}", STREAM, send, writes=True, way=way, tls=tls, limit=limit),
     )
 
 
 WORKLOADS = (
     *_stream("1m", "1 MiB", False),
-    *_stream("64m", "64 MiB", True),
+    *_stream("64m", "64 MiB", True, limit=hash_and_write),
     Workload("range-64k", "GET 64 KiB of 1 GiB", RATE, get_range, huge_stored),
     *_stream("64m-tls", "64 MiB, TLS", True, tls=True),
     *_stream("64m-2w", "64 MiB, 2 workers", True, way=Way(workers=2)),

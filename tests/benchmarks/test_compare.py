@@ -55,14 +55,32 @@ class SmokeTests(SynchronousTestCase):
             self.assertLessEqual({*installed()} - {"none"}, {*figures, *results["excuses"].get(workload, {})})
 
     def test_small(self) -> None:
-        """Objects of 4 KiB."""
-        if not shutil.which("wrk"):
-            raise SkipTest("wrk is not installed")
-        self.check("get-4k", "head-4k", "put-4k", "delete-4k")
+        """Objects of 4 KiB, and ranges: what wrk does, and what else goes to the same objects."""
+        needs_wrk()
+        self.check("*-4k", "latency-*", "range-64k")
 
     def test_large(self) -> None:
-        """Objects of 64 MiB, that is less here."""
-        self.check("*-64m", "*-64m-tls")
+        """Large bodies, of fewer bytes here."""
+        self.check("*-64m", "*-64m-tls", "*-1m", "copy-1g", "multipart-1g")
+
+    def test_two_workers(self) -> None:
+        """Without pinning."""
+        needs_wrk()
+        self.check("*-4k-2w")
+
+    def test_lists(self) -> None:
+        """Many keys, fewer here."""
+        self.check("list-*", "delete-1000", "curve")
+
+    def test_process(self) -> None:
+        """Start and memory."""
+        self.check("start", "memory")
+
+
+def needs_wrk() -> None:
+    """:raise SkipTest: without wrk."""
+    if not shutil.which("wrk"):
+        raise SkipTest("wrk is not installed")
 
 
 class EndTests(SynchronousTestCase):
