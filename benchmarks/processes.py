@@ -49,8 +49,14 @@ def on_cores(pinned: bool) -> Sequence[str]:
     return ("taskset", "-c", str(SERVER_CORE) if pinned and can_pin() else f"0-{last}")
 
 
+def until_we_end() -> Sequence[str]:
+    """The program that runs another, which gets SIGTERM when this process ends (man 1 setpriv), even by SIGKILL."""
+    # This process may have ended before it was asked to tell: then the parent is another.
+    return ("setpriv", "--pdeathsig", "TERM", "sh", "-c", f'[ $PPID = {os.getpid()} ] && exec "$@"', "sh")
+
+
 class Process:
-    """A process that ends when this one does, even when this one is killed (man 1 setpriv, ``--pdeathsig``).
+    """A process that ends when this one does.
 
     :param log: the file that takes what it prints.
     """
@@ -59,7 +65,7 @@ class Process:
         self._log = log
         with log.open("ab") as output:
             self._popen = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", *on_cores(pinned), *command],
+                [*until_we_end(), *on_cores(pinned), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

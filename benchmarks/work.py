@@ -30,6 +30,8 @@ class Scale:
     :ivar huge: bytes of a huge object.
     :ivar listed: keys of the flat bucket.
     :ivar sizes: sizes of buckets for the curve.
+    :ivar alone: keys above which our server is filled by another of its own, with two workers and without syncs.
+    :ivar page: keys in a page of a list.
     :ivar width: of the tree at each of its four levels.
     """
 
@@ -40,12 +42,25 @@ class Scale:
     huge: int = 1024 * MIB
     listed: int = 100_000
     sizes: Sequence[int] = (1_000, 10_000, 100_000)
+    alone: int = 5000
+    page: int = 1000
     width: int = 10
 
 
 STANDARD = Scale()
 LONG = attrs.evolve(STANDARD, rounds=5, listed=1_000_000, sizes=(1_000, 10_000, 100_000, 1_000_000))
-SMOKE = Scale(seconds=0.15, rounds=1, keys=50, large=2 * MIB, huge=20 * MIB, listed=2_500, sizes=(200, 2_500), width=3)
+SMOKE = Scale(
+    seconds=0.15,
+    rounds=1,
+    keys=50,
+    large=2 * MIB,
+    huge=20 * MIB,
+    listed=120,
+    sizes=(40, 120),
+    alone=100,
+    page=50,
+    width=2,
+)
 
 
 @attrs.define
@@ -127,7 +142,13 @@ def head(server: Server, method: str, path: str, size: int | None = None) -> byt
     return f"{method} {server.target(method, path)} HTTP/1.1\r\nHost: {server.authority}\r\n{length}\r\n".encode()
 
 
-def put_all(server: Server, paths: Sequence[str], size: int) -> None:
+def put_all(server: Server, paths: Sequence[str], size: int, connections: int = 16) -> None:
     """Store an object under each path."""
     body = bytes(BLOCK[:size])
-    exchange(server.authority, (head(server, "PUT", path, size) + body for path in paths))
+    exchange(server.authority, (head(server, "PUT", path, size) + body for path in paths), connections)
+
+
+def prefixes_there(server: Server, bucket: str) -> None:
+    """The bucket and all prefixes are there: rclone answers 500 when two requests make the same folder at once."""
+    server.create_bucket(bucket)
+    put_all(server, [f"/{bucket}/p{number:02}/first" for number in range(PREFIXES)], SMALL, connections=1)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import attrs
 
+from benchmarks.processes import until_we_end
+
 SCRIPT = Path(__file__).with_name("requests.lua")
 
 
@@ -46,8 +48,16 @@ def _once(url: str, method: str, lines: Sequence[str], seconds: float, connectio
     with tempfile.NamedTemporaryFile("w", prefix="targets-") as file:
         file.writelines(f"{line}\n" for line in lines)
         file.flush()
-        command = ["setpriv", "--pdeathsig", "TERM", "wrk", "--threads=1", f"--connections={connections}"]
-        command += [f"--duration={math.ceil(seconds)}s", "--timeout=30s", f"--script={SCRIPT}", url]
+        command = [
+            *until_we_end(),
+            "wrk",
+            "--threads=1",
+            f"--connections={connections}",
+            f"--duration={math.ceil(seconds)}s",
+            "--timeout=30s",
+            f"--script={SCRIPT}",
+            url,
+        ]
         command += ["--", method, file.name, str(size)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as wrk:
             try:

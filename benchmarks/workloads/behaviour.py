@@ -9,7 +9,7 @@ from itertools import count, cycle, islice
 from benchmarks.exchange import exchange
 from benchmarks.servers import Server
 from benchmarks.streams import BLOCK, MIB, Client, side_by_side
-from benchmarks.work import SMALL, Figures, Metric, Place, Workload, head, small_paths
+from benchmarks.work import PREFIXES, SMALL, Figures, Metric, Place, Workload, head, small_paths
 from benchmarks.workloads import small
 
 #: Connections of the open load: enough that one is free when a request is due.
@@ -33,10 +33,9 @@ def latency(place: Place, server: Server, method: str) -> Figures:
 def _requests(place: Place, server: Server, method: str) -> Iterator[bytes]:
     if method == "GET":
         return cycle([head(server, "GET", path) for path in small_paths(small.BUCKET, place.scale.keys)])
-    server.create_bucket(small.BUCKET)
     round_ = place.fresh()
     body = bytes(BLOCK[:SMALL])
-    paths = (f"/{small.BUCKET}/p{n % 16:02}/paced{round_}-{n}" for n in count())
+    paths = (f"/{small.BUCKET}/p{n % PREFIXES:02}/paced{round_}-{n}" for n in count())
     return (head(server, "PUT", path, SMALL) + body for path in paths)
 
 
@@ -83,7 +82,9 @@ MEMORY = (Metric("peak", "MiB", False), Metric("after", "MiB", False))
 
 WORKLOADS = (
     Workload("latency-get", "GET 4 KiB at half load", LATENCY, partial(latency, method="GET"), small.stored),
-    Workload("latency-put", "PUT 4 KiB at half load", LATENCY, partial(latency, method="PUT"), writes=True),
+    Workload(
+        "latency-put", "PUT 4 KiB at half load", LATENCY, partial(latency, method="PUT"), small.prefixes, writes=True
+    ),
     Workload("start", "Start to first answer", START, start),
     Workload("memory", "32 PUTs and 32 GETs at once", MEMORY, memory),
 )

@@ -65,13 +65,17 @@ def pages(client: Client, server: Server, bucket: str, query: Mapping[str, str])
         token = {"continuation-token": html.unescape(found[1].decode())}
 
 
+def _size(place: Place) -> Mapping[str, str]:
+    return {"max-keys": str(place.scale.page)}
+
+
 def list_all(place: Place, server: Server) -> Figures:
     """The flat bucket, from the first key to the last."""
     count = place.scale.listed
     seen = 0
     began = time.perf_counter()
     with server.client() as client:
-        for body in pages(client, server, f"flat{count}", {}):
+        for body in pages(client, server, f"flat{count}", _size(place)):
             seen += len(KEY.findall(body))
             if time.perf_counter() - began > PATIENCE:
                 break
@@ -96,7 +100,7 @@ def list_tree(place: Place, server: Server) -> Figures:
     with server.client() as client:
         while folders:
             prefix = folders.pop()
-            for body in pages(client, server, TREE, {"prefix": prefix, "delimiter": "/"}):
+            for body in pages(client, server, TREE, {"prefix": prefix, "delimiter": "/", **_size(place)}):
                 folders += [group.decode() for group in GROUP.findall(body)]
                 seen += len(KEY.findall(body))
                 asked += 1
@@ -149,14 +153,16 @@ def _cost(place: Place, server: Server, client: Client, size: int) -> Mapping[st
     bucket = f"flat{size}"
     figures = {}
     if "list" not in server.cannot:
-        middle = {"start-after": flat_key(size // 2)}
-        figures["first page"] = _milliseconds(PAGES, lambda: page(client, server, bucket, {}))
+        first = _size(place)
+        middle = {"start-after": flat_key(size // 2), **first}
+        figures["first page"] = _milliseconds(PAGES, lambda: page(client, server, bucket, first))
         figures["middle page"] = _milliseconds(PAGES, lambda: page(client, server, bucket, middle))
-    numbers = iter(random.Random(size).choices(range(size), k=GETS))
-    figures["GET"] = _milliseconds(GETS, lambda: _call(client, server, "GET", f"/{bucket}/{flat_key(next(numbers))}"))
-    paths = [f"/{bucket}/x{place.fresh()}" for _ in range(PUTS)]
+    gets, puts = min(GETS, place.scale.keys), min(PUTS, place.scale.keys)
+    numbers = iter(random.Random(size).choices(range(size), k=gets))
+    figures["GET"] = _milliseconds(gets, lambda: _call(client, server, "GET", f"/{bucket}/{flat_key(next(numbers))}"))
+    paths = [f"/{bucket}/x{place.fresh()}" for _ in range(puts)]
     waiting = iter(paths)
-    figures["PUT"] = _milliseconds(PUTS, lambda: _call(client, server, "PUT", next(waiting)))
+    figures["PUT"] = _milliseconds(puts, lambda: _call(client, server, "PUT", next(waiting)))
     for path in paths:
         _call(client, server, "DELETE", path)
     return figures

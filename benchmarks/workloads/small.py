@@ -8,7 +8,7 @@ from itertools import cycle, takewhile
 
 from benchmarks.exchange import exchange
 from benchmarks.servers import Server, Way
-from benchmarks.work import RATE, SMALL, Figures, Metric, Place, Workload, head, put_all, small_paths
+from benchmarks.work import RATE, SMALL, Figures, Metric, Place, Workload, head, prefixes_there, put_all, small_paths
 from benchmarks.wrk import storm
 
 BUCKET = "small"
@@ -17,10 +17,16 @@ BUCKET = "small"
 NEW_A_SECOND = 10_000
 
 
+def prefixes(place: Place, server: Server) -> None:
+    """The bucket is there, without its objects."""
+    prefixes_there(server, BUCKET)
+
+
 def stored(place: Place, server: Server) -> None:
     """The bucket with its objects is there."""
-    if not (server.data / BUCKET).is_dir():
-        server.create_bucket(BUCKET)
+    prefixes(place, server)
+    last = small_paths(BUCKET, place.scale.keys)[-1]
+    if not (server.data / last[1:]).exists():
         put_all(server, small_paths(BUCKET, place.scale.keys), SMALL)
 
 
@@ -52,7 +58,6 @@ def head_object(place: Place, server: Server) -> Figures:
 
 def put(place: Place, server: Server) -> Figures:
     """PUT of new keys."""
-    server.create_bucket(BUCKET)
     paths = small_paths(BUCKET, int(NEW_A_SECOND * place.scale.seconds), f"new{place.fresh()}-")
     targets = [server.target("PUT", path) for path in paths]
     return {"rate": storm(server.url, "PUT", targets, place.scale.seconds, size=SMALL).rate}
@@ -60,7 +65,6 @@ def put(place: Place, server: Server) -> Figures:
 
 def delete(place: Place, server: Server) -> Figures:
     """DELETE of what is there."""
-    server.create_bucket(BUCKET)
     paths = small_paths(BUCKET, place.scale.keys, f"old{place.fresh()}-")
     put_all(server, paths, SMALL)
     return {"rate": exchange(server.authority, [head(server, "DELETE", path) for path in paths]).rate}
@@ -71,8 +75,8 @@ TWO = Way(workers=2)
 WORKLOADS = (
     Workload("get-4k", "GET 4 KiB", RATE, get, stored),
     Workload("head-4k", "HEAD 4 KiB", (*RATE, Metric("of GET", "x")), head_object, stored),
-    Workload("put-4k", "PUT 4 KiB", RATE, put, writes=True),
-    Workload("delete-4k", "DELETE 4 KiB", RATE, delete, writes=True),
+    Workload("put-4k", "PUT 4 KiB", RATE, put, prefixes, writes=True),
+    Workload("delete-4k", "DELETE 4 KiB", RATE, delete, prefixes, writes=True),
     Workload("get-4k-2w", "GET 4 KiB, 2 workers", RATE, get, stored, way=TWO),
-    Workload("put-4k-2w", "PUT 4 KiB, 2 workers", RATE, put, writes=True, way=TWO),
+    Workload("put-4k-2w", "PUT 4 KiB, 2 workers", RATE, put, prefixes, writes=True, way=TWO),
 )
