@@ -43,6 +43,11 @@ _OTHER_KEY = (
     "AWS answers another customer's key with 403 (`LocalStack, recorded on AWS "
     "<https://github.com/localstack/localstack/blob/master/tests/aws/services/s3/test_s3.py>`__); the suite wants 400."
 )
+_COMPLETE = (
+    "AWS needs the customer's key to complete an upload `only when it asked for checksums "
+    "<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>`__, and this one does not; the "
+    "suite wants 400."
+)
 _RANDOM = (
     "The suite sends a part twice and completes with the first ETag. With a customer's key the ETag is "
     "`not the MD5 <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>`__; here each time another."
@@ -117,6 +122,12 @@ _REASONS: Mapping[str, str] = {
         test_get_single_multipart_object_attributes
         """,
     _OTHER_KEY: "test_encryption_sse_c_multipart_bad_download test_encryption_sse_c_other_key",
+    _COMPLETE: """
+        test_copy_part_enc[sse-c-sse-c-STANDARD-STANDARD-8388608]
+        test_copy_part_enc[sse-kms-sse-c-STANDARD-STANDARD-8388608]
+        test_copy_part_enc[sse-s3-sse-c-STANDARD-STANDARD-8388608]
+        test_copy_part_enc[unencrypted-sse-c-STANDARD-STANDARD-8388608]
+        """,
     _RANDOM: "test_multipart_sse_c_get_part",
     _LABELS: "test_bucket_create_naming_dns_dash_dot test_bucket_create_naming_dns_dot_dash",
     "AWS answers a default retention that is not positive with ``InvalidArgument`` "
