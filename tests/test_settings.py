@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_s3.settings import Settings, SettingsError, docs_table, load, read_config, schema
+from twisted_s3.settings import Settings, SettingsError, docs_table, schema
+from twisted_s3.settingsources import load, read_config
 
 
 def check_endpoint(text: str) -> None:

@@ -27,7 +27,8 @@ from twisted_s3.model import User
 from twisted_s3.protocol.policy.canned import canned_document
 from twisted_s3.protocol.policy.documents import parse_user_policy
 from twisted_s3.protocol.policy.operators import parse_date
-from twisted_s3.settings import USERS_TABLE, Settings, SettingsError, read_config
+from twisted_s3.settings import Settings, SettingsError
+from twisted_s3.settingsources import USERS_TABLE, read_config
 
 #: Below the data directory.
 GENERATED = Path(".s3store", "credentials.json")

@@ -268,5 +268,5 @@ class AdoptingReactor:
 
 
 def endpoint_check(reactor: object) -> Callable[[str], object]:
-    """What :func:`twisted_s3.settings.load` needs to tell endpoint strings from others."""
+    """What :func:`twisted_s3.settingsources.load` needs to tell endpoint strings from others."""
     return lambda text: _server(reactor, text)

@@ -24,7 +24,8 @@ from twisted_s3.keyring import KeyFile, keyring_path, read_keys
 from twisted_s3.listeners import ListenError, endpoint_check
 from twisted_s3.logformat import flushing, make_observer
 from twisted_s3.serving import Compose, SiteService
-from twisted_s3.settings import Setting, Settings, SettingsError, load, schema
+from twisted_s3.settings import Setting, Settings, SettingsError, schema
+from twisted_s3.settingsources import load
 from twisted_s3.workers import Workers
 
 #: Full name of the function that puts store and site together.

@@ -7,6 +7,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,6 +57,26 @@ def python_with(name: str, requirements: Sequence[str]) -> Path:
         _run(folder / "bin/python", "-m", "pip", "install", "--quiet", "--retries=1", *requirements)
 
     return _once(name, f"{sys.version} {requirements}", fill) / "bin/python"
+
+
+def packages_of(python: Path) -> Path:
+    """The folder with the packages of a Python that `python_with` gave, for another of the same version."""
+    return python.parent.parent / f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+
+
+def python_beside(name: str, requirements: Sequence[str]) -> Path:
+    """A Python that has what this one has, and some packages more; only what is missing is installed.
+
+    :raise SkipTest: when they can not be had.
+    """
+
+    def fill(folder: Path) -> None:
+        python = folder / "bin/python"
+        _run(sys.executable, "-m", "venv", "--without-pip", folder)
+        (packages_of(python) / "beside.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        _run(python, "-m", "pip", "install", "--quiet", "--retries=1", *requirements)
+
+    return _once(name, f"{sys.version} {sysconfig.get_path('purelib')} {requirements}", fill) / "bin/python"
 
 
 def node_modules(package: Path) -> Path:

@@ -11,7 +11,7 @@ from tests.conformance.__main__ import Outcome, report, server_settings, suite_s
 from tests.conformance.groups import BUILT, HEADERS, MAIN, group_of
 from tests.conformance.known import KNOWN
 from twisted_s3.credentials import UserSources
-from twisted_s3.settings import load
+from twisted_s3.settingsources import load
 
 DOCS = Path(__file__).parents[2] / "docs"
 

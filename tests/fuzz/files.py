@@ -9,7 +9,8 @@ from pathlib import Path
 from twisted_s3.credentials import UserSources
 from twisted_s3.model import ObjectVersion, Upload
 from twisted_s3.protocol.properties import headers_of
-from twisted_s3.settings import SettingsError, load
+from twisted_s3.settings import SettingsError
+from twisted_s3.settingsources import load
 from twisted_s3.storage.filesystem import record
 
 _STAMP = record.Stamp(3, 1_400_000_000_000_000_000, 7)

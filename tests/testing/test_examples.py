@@ -12,7 +12,7 @@ import treq
 from twisted.application.service import IService
 from twisted.trial.unittest import TestCase
 
-from tests.clients.installed import python_with
+from tests.clients.installed import python_beside
 from tests.serving import coroutine
 from tests.testing.test_pytest_plugin import PytestCase
 
@@ -31,7 +31,7 @@ class Tests(PytestCase):
 
     def test_before_moto(self) -> None:
         """What the page on moving shows as before does run with moto."""
-        python = python_with("moto", ["moto[s3] >= 5", "boto3", "pytest"])
+        python = python_beside("moto", ["moto[s3] >= 5"])
         self.run_pytest("-W", "ignore::DeprecationWarning", EXAMPLES / "test_before_moto.py", python=python)
 
 

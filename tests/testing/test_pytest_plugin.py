@@ -12,13 +12,10 @@ from tempfile import TemporaryDirectory
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients.installed import python_with
+from tests.clients.installed import CACHE, packages_of, python_with
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-
-#: What the package needs, for an environment that it is not installed in.
-NEEDED = ("attrs", "awscrt", "lxml", "service-identity", "treq", "twisted[tls]", "pytest")
 
 
 class PytestCase(SynchronousTestCase):
@@ -32,8 +29,11 @@ class PytestCase(SynchronousTestCase):
 
     def run_pytest(self, *arguments: str | Path, python: str | Path = sys.executable, **variables: str) -> str:
         """Run pytest, which must succeed; give what it printed."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST"))}
+        dropped = ("AWS_", "PYTEST", "PYTHONDONTWRITEBYTECODE")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
         environment |= {
+            # Whatever the tests were told: to compile all anew for each process takes longer than what it does.
+            "PYTHONPYCACHEPREFIX": str(CACHE.parent / "bytecode"),
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "PYTHONPATH": str(ROOT),
             "SEEN": str(self.folder / "seen"),
@@ -59,8 +59,10 @@ class Plugin(PytestCase):
 
     def test_s3fs(self) -> None:
         """s3fs, on HTTP and HTTPS."""
-        python = python_with("kit-s3fs", [*NEEDED, "s3fs"])
-        self.run_pytest("-W", "ignore::DeprecationWarning", HERE / "s3fs_uses.py", python=python)
+        # The same packages as for the tests of clients; their botocore goes before ours.
+        packages = packages_of(python_with("s3fs", ["s3fs >= 2025.3"]))
+        path = os.pathsep.join(map(str, (packages, ROOT)))
+        self.run_pytest("-W", "ignore::DeprecationWarning", HERE / "s3fs_uses.py", PYTHONPATH=path)
 
     def test_nothing_is_imported_before_it_is_needed(self) -> None:
         """A session that uses no fixture imports neither Twisted nor boto3 nor the kit."""

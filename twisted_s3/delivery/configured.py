@@ -15,7 +15,8 @@ from twisted_s3.delivery.file import JSONLines
 from twisted_s3.delivery.nats import MAX_SERVERS, NATS
 from twisted_s3.delivery.webhook import Webhook, secret_bytes
 from twisted_s3.queueing import ITarget
-from twisted_s3.settings import TARGETS_TABLE, SettingsError, read_config
+from twisted_s3.settings import SettingsError
+from twisted_s3.settingsources import TARGETS_TABLE, read_config
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _SUBJECT = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")

@@ -12,17 +12,27 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
-from awscrt import checksums as crt  # type: ignore[import-untyped]
 
 from twisted_s3.errors import S3Error
+
+if TYPE_CHECKING:
+    from awscrt import checksums as crt  # type: ignore[import-untyped]
 
 #: What S3 stores when the client neither sends nor asks for a checksum.
 DEFAULT = "CRC64NVME"
 
 _PREFIX = "x-amz-checksum-"
+
+
+def _crt() -> Any:
+    """The functions, which are in a library that takes long to load: servers that are started in tests wait for it
+    with the first upload."""
+    from awscrt import checksums
+
+    return checksums
 
 
 class Checksum(Protocol):
@@ -91,16 +101,16 @@ ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
     {
         algorithm.name: algorithm
         for algorithm in (
-            Algorithm("CRC32", 4, lambda: _Crc(crt.crc32, 4), crt.combine_crc32),
-            Algorithm("CRC32C", 4, lambda: _Crc(crt.crc32c, 4), crt.combine_crc32c),
-            Algorithm("CRC64NVME", 8, lambda: _Crc(crt.crc64nvme, 8), crt.combine_crc64nvme),
+            Algorithm("CRC32", 4, lambda: _Crc(_crt().crc32, 4), lambda *crcs: _crt().combine_crc32(*crcs)),
+            Algorithm("CRC32C", 4, lambda: _Crc(_crt().crc32c, 4), lambda *crcs: _crt().combine_crc32c(*crcs)),
+            Algorithm("CRC64NVME", 8, lambda: _Crc(_crt().crc64nvme, 8), lambda *crcs: _crt().combine_crc64nvme(*crcs)),
             Algorithm("MD5", 16, lambda: _Hash("md5")),
             Algorithm("SHA1", 20, lambda: _Hash("sha1")),
             Algorithm("SHA256", 32, lambda: _Hash("sha256")),
             Algorithm("SHA512", 64, lambda: _Hash("sha512")),
-            Algorithm("XXHASH128", 16, lambda: _XxHash(crt.XXHash.new_xxhash3_128())),
-            Algorithm("XXHASH3", 8, lambda: _XxHash(crt.XXHash.new_xxhash3_64())),
-            Algorithm("XXHASH64", 8, lambda: _XxHash(crt.XXHash.new_xxhash64())),
+            Algorithm("XXHASH128", 16, lambda: _XxHash(_crt().XXHash.new_xxhash3_128())),
+            Algorithm("XXHASH3", 8, lambda: _XxHash(_crt().XXHash.new_xxhash3_64())),
+            Algorithm("XXHASH64", 8, lambda: _XxHash(_crt().XXHash.new_xxhash64())),
         )
     }
 )
