@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -15,8 +16,10 @@ from twisted.trial.unittest import TestCase
 from tests.storage.filesystem.disks import NoAttributesDisk, ObservedDisk
 from tests.storage.filesystem.kit import FilesystemKit
 from tests.storage.kit import BUCKET, OTHER, pattern
+from twisted_s3.errors import S3Error
 from twisted_s3.model import ENABLED, Properties
 from twisted_s3.storage.filesystem.disk import IDisk
+from twisted_s3.storage.filesystem.record import _dump
 from twisted_s3.storage.filesystem.scrub import Position, Step
 
 RECORD = "user.s3store"
@@ -243,3 +246,66 @@ class NoAttributesTests(ScrubKit, TestCase):
         flip(self.path("x"))
         flip(self.state(f"records/inodes-*/{self.path('y').stat().st_ino}"), 20)
         self.assertEqual(self.findings(), [("object", "x", "bytes"), ("object", "y", "metadata")])
+
+
+class KeptRecordTests(ScrubKit, TestCase):
+    """What is damaged stays as it is, to be found and perhaps mended; what is old is not damaged."""
+
+    def settle(self, key: str) -> None:
+        """Make a file look as if it had been written long ago, its record included."""
+        record = json.loads(os.getxattr(self.path(key), RECORD))
+        del record["z"]
+        record["s"][1] = 10**18
+        os.setxattr(self.path(key), RECORD, _dump(record))
+        os.utime(self.path(key), ns=(10**18, 10**18))
+
+    async def test_reads_keep_a_damaged_record(self) -> None:
+        await self.put("k", b"1", properties=Properties(user={"a": "b"}))
+        self.settle("k")
+        sound = os.getxattr(self.path("k"), RECORD)
+        damaged = sound.replace(b"{", b"[", 1)
+        os.setxattr(self.path("k"), RECORD, damaged)
+        self.assertEqual((await self.store.head_object(BUCKET, "k")).properties.user, {})
+        self.assertEqual(os.getxattr(self.path("k"), RECORD), damaged)
+        self.assertEqual(self.findings(), [("object", "k", "metadata")])
+        os.setxattr(self.path("k"), RECORD, sound)
+        self.assertEqual((await self.store.head_object(BUCKET, "k")).properties.user, {"a": "b"})
+
+    async def test_reads_keep_a_damaged_side_file(self) -> None:
+        await self.put("k", b"1", properties=BIG)
+        self.settle("k")
+        pointer = os.getxattr(self.path("k"), RECORD)
+        flip(self.state("records/*/*"), 3)
+        await self.store.head_object(BUCKET, "k")
+        self.assertEqual(os.getxattr(self.path("k"), RECORD), pointer)
+        self.assertEqual(self.findings(), [("object", "k", "metadata")])
+
+    async def test_changes_keep_a_damaged_record(self) -> None:
+        """Also one that can be read: with a new checksum it would be taken for sound."""
+        await self.put("k", b"1", properties=Properties(user={"a": "b"}))
+        damaged = os.getxattr(self.path("k"), RECORD).replace(b'"a":"b"', b'"a":"c"')
+        os.setxattr(self.path("k"), RECORD, damaged)
+        with self.assertRaises(S3Error) as caught:
+            await self.store.change_object(BUCKET, "k", lambda version: version)
+        self.assertEqual(caught.exception.code, "InternalError")
+        self.assertEqual(os.getxattr(self.path("k"), RECORD), damaged)
+
+    async def test_older_records(self) -> None:
+        """Records from before there were checksums are sound, and are read."""
+        for key in ("k", "side"):
+            await self.put(key, b"1", properties=BIG if key == "side" else Properties(user={"a": "b", "z": "c"}))
+        upload = await self.begin()
+        await self.put_part(upload, 1, pattern(1000))
+        state = self.root / ".s3store"
+        documents = [path for name in ("record.json", "upload.json", "parts/1") for path in state.rglob(name)]
+        for path in [*documents, self.state("records/*/*")]:
+            path.write_bytes(self.older(path.read_bytes()))
+        for key in ("k", "side"):
+            os.setxattr(self.path(key), RECORD, self.older(os.getxattr(self.path(key), RECORD)))
+        self.assertEqual(self.findings(), [])
+        self.assertEqual((await self.store.head_object(BUCKET, "k")).properties.user, {"a": "b", "z": "c"})
+
+    def older(self, raw: bytes) -> bytes:
+        """A record without what came with checksums."""
+        document = {name: value for name, value in json.loads(raw).items() if name not in ("z", "f", "length")}
+        return json.dumps(document, separators=(",", ":")).encode()

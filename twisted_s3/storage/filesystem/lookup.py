@@ -334,7 +334,8 @@ class Lookup:
         try:
             with self._locks.key(bucket.name, version.key):
                 at_path, opened = self._disk.stat(found.path), self._disk.fstat(found.descriptor)
-                if Stamp.of(at_path) == Stamp.of(opened) == stamp:
+                steady = Stamp.of(at_path) == Stamp.of(opened) == stamp
+                if steady and not self._metadata.is_damaged(found.descriptor, found.stat):
                     self._metadata.write(found.descriptor, found.stat, version)
         except FileNotFoundError:
             pass

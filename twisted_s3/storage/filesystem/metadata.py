@@ -20,7 +20,14 @@ from twisted_s3.storage.filesystem.atrest import AtRest
 from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Stat
 from twisted_s3.storage.filesystem.files import Files
 from twisted_s3.storage.filesystem.layout import RECORDS
-from twisted_s3.storage.filesystem.record import Stamp, dump_pointer, dump_version, load_pointer, load_version
+from twisted_s3.storage.filesystem.record import (
+    Stamp,
+    dump_pointer,
+    dump_version,
+    is_whole,
+    load_pointer,
+    load_version,
+)
 
 _NAME = "user.s3store"
 _TOO_LARGE = frozenset((errno.ENOSPC, errno.E2BIG, errno.ERANGE, errno.EDQUOT))
@@ -92,6 +99,15 @@ class Metadata:
             if error.errno not in _NO_XATTR:
                 raise
             return self._files.load(_inode_path(stat))
+
+    def is_damaged(self, descriptor: Descriptor, stat: Stat) -> bool:
+        """Whether a file has a record that is not as it was written. None may take its place: it could be mended."""
+        raw = self.raw(descriptor, stat)
+        if raw is None:
+            return False
+        side = load_version(raw, "", Stamp.of(stat))
+        beside = self.raw_beside(side) if isinstance(side, str) else None
+        return not is_whole(raw) or (beside is not None and not is_whole(beside))
 
     def raw_beside(self, side: str) -> bytes | None:
         """A side file as it is written."""

@@ -132,6 +132,8 @@ class Objects:
             found, version = self._lookup.locate(bucket, key, version_id)
             try:
                 changed = change(version)
+                if self._metadata.is_damaged(found.descriptor, found.stat):
+                    raise OSError(errno.EIO, "the record is damaged", found.path)
                 version = attrs.evolve(version, properties=changed.properties, lock=changed.lock)
                 testimony.begin(version)
                 before = self._metadata.side_file(found.descriptor, found.stat)

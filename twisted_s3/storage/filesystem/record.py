@@ -35,6 +35,11 @@ from twisted_s3.storage.versionids import is_made_id
 _FORM = 1
 _SIDE = re.compile("[0-9a-f]{32}")
 _CHECKSUM = b',"z":'
+#: What records had before they had checksums.
+_OLDER_FIELDS = frozenset("vsekypionlhutca") | {
+    *("side", "created", "owner", "region", "versioning", "lock", "configurations"),
+    *("key", "initiated", "algorithm", "type", "part", "place", "offset"),
+}
 
 
 @attrs.frozen
@@ -81,9 +86,16 @@ def _dump(document: Mapping[str, Any]) -> bytes:
 
 
 def is_whole(raw: bytes) -> bool:
-    """Whether a document is byte for byte what was written."""
+    """Whether a document is byte for byte what was written, as far as one that is older than checksums can tell."""
     document, _, checksum = raw.rpartition(_CHECKSUM)
-    return checksum == b"%d}" % crc32(document + b"}")
+    return checksum == b"%d}" % crc32(document + b"}") or _is_older(raw)
+
+
+def _is_older(raw: bytes) -> bool:
+    try:
+        return set(_load(raw)) <= _OLDER_FIELDS
+    except (ValueError, LookupError, TypeError):
+        return False
 
 
 def load_stamp(raw: bytes) -> Stamp | None:
