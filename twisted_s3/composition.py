@@ -7,12 +7,14 @@ from typing import Any
 
 from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.accesslog import AccessEntry, AccessLog
+from twisted_s3.bucketlogs import BucketLogs
 from twisted_s3.delivery.configured import load_targets
 from twisted_s3.delivery.jobs import delivery_jobs
 from twisted_s3.interfaces import ICredentials, IObjectStore
 from twisted_s3.keyring import KeyFile, Keyring, in_threads_of, keyring_path
 from twisted_s3.lifecycle.job import LifecycleRounds, Pace
 from twisted_s3.lifecycle.telling import witnessing
+from twisted_s3.model import Bucket
 from twisted_s3.operations.call import Services
 from twisted_s3.operations.notifying import Notifier
 from twisted_s3.periodic import Job
@@ -47,9 +49,16 @@ def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Comp
     )
     targets = load_targets(settings.config)
     notifier = Notifier(store.events, [target.name for target in targets], reactor, settings.region)
-    site, website = _sites(settings, store, credentials, reactor, notifier)
+    ids = RequestIds()
+
+    def account(bucket: Bucket) -> str:
+        user = None if bucket.owner else credentials.get_owner("")
+        return bucket.owner if user is None else user.canonical_id
+
+    logs = BucketLogs(store, account, reactor, settings.region, ids.host_id, settings.bucket_log_interval)
+    site, website = _sites(settings, store, credentials, reactor, notifier, ids, logs)
     jobs = [*_jobs(settings, store, reactor, notifier), *delivery_jobs(targets, store.events, reactor)]
-    return Composition(store, site, store.clean, jobs, store.take_lease, website)
+    return Composition(store, site, store.clean, jobs, store.take_lease, website, [logs.job()])
 
 
 def _jobs(settings: Settings, store: FilesystemStore, reactor: Any, notifier: Notifier) -> Sequence[Job]:
@@ -65,7 +74,13 @@ def _jobs(settings: Settings, store: FilesystemStore, reactor: Any, notifier: No
 
 
 def _sites(
-    settings: Settings, store: IObjectStore, credentials: ICredentials, reactor: Any, notifier: Notifier
+    settings: Settings,
+    store: IObjectStore,
+    credentials: ICredentials,
+    reactor: Any,
+    notifier: Notifier,
+    ids: RequestIds,
+    logs: BucketLogs,
 ) -> tuple[S3Site, S3Site]:
     """The endpoint, and the websites."""
     defaults = BucketDefaults(
@@ -93,11 +108,12 @@ def _sites(
     access_log = AccessLog(settings.access_log)
 
     def finished(request: Finished) -> None:
-        access_log.record(_entry(request, reactor.seconds()))
+        logs.record(request)
+        if access_log.enabled:
+            access_log.record(_entry(request, reactor.seconds()))
 
-    ids, log = RequestIds(), finished if access_log.enabled else None
-    resource = S3Resource(gate, settings.domain, ids, settings.drain_limit, log)
-    websites = WebsiteResource(gate, settings.website_domain, ids, settings.drain_limit, log)
+    resource = S3Resource(gate, settings.domain, ids, settings.drain_limit, finished)
+    websites = WebsiteResource(gate, settings.website_domain, ids, settings.drain_limit, finished)
     limits = HTTPLimits(
         header_bytes=settings.max_header_bytes,
         header_count=settings.max_headers,

@@ -34,6 +34,7 @@ class Composition:
     :ivar website: serves the buckets that are websites.
     :ivar clean: removes what crashes left behind in the store; None where there is nothing of the kind.
     :ivar jobs: what else is done now and then, by one process at a time.
+    :ivar own_jobs: what each process does for itself; they end when the last request has.
     :ivar take_lease: makes sure of that where several processes share the store; None where they do not.
     """
 
@@ -43,6 +44,7 @@ class Composition:
     jobs: Sequence[Job] = ()
     take_lease: TakeLease | None = None
     website: ISite | None = None
+    own_jobs: Sequence[Job] = ()
 
     @property
     def sites(self) -> Sequence[ISite]:
@@ -89,6 +91,7 @@ class SiteService(Service):
         self._housekeeping = housekeeping
         self._failed = failed
         self._periodic: Sequence[Reaper | Periodic] = ()
+        self._own: Sequence[Periodic] = ()
         self._composition: Composition | None = None
         self._bound: Deferred[None] | None = None
         self._started: Deferred[None] | None = None
@@ -168,6 +171,9 @@ class SiteService(Service):
             self._periodic = [reaper, *(Periodic(job, self._clock, parts.take_lease) for job in parts.jobs)]
             for periodic in self._periodic:
                 periodic.start()
+        self._own = [Periodic(job, self._clock) for job in parts.own_jobs]
+        for own in self._own:
+            own.start()
         self._ready = True
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
@@ -197,5 +203,7 @@ class SiteService(Service):
             for periodic in self._periodic:
                 await periodic.stop()
             await gatherResults([site.drain(self._grace) for site in self._composition.sites])
+            for own in self._own:
+                await own.stop()
         finally:
             await self._composition.store.stop()

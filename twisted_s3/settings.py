@@ -296,6 +296,9 @@ class Settings:
     )
     scrub_rate: int = _setting(_count(1024, 2**40), 8 * 2**20, "bytes that the look for damage reads in a second")
     scrub_interval: float = _setting(TIMEOUT, 7 * 86400.0, "time from one look at everything to the next")
+    bucket_log_interval: float = _setting(
+        TIMEOUT, 300.0, "time between two deliveries of the access logs that buckets ask for"
+    )
     event_queue_limit: int = _setting(
         SIZE, 256 * 2**20, "bytes of events that wait for their targets: with more, the oldest are lost"
     )

@@ -43,7 +43,7 @@ async def new_object(call: Call, properties: Properties) -> NewObject:
     grants = None
     if stated:
         await call.authorize("s3:PutObjectAcl", call.bucket, call.key, creates=True)
-        grants = acl.grants_of(head, owner, of_bucket, _resolver(call))
+        grants = acl.grants_of(head, owner, of_bucket, resolver(call))
         _refuse_public(call, call.bucket, grants)
     return NewObject(attrs.evolve(properties, acl=grants), owner)
 
@@ -54,7 +54,7 @@ def bucket_acl(call: Call, head: RequestHead, mode: str) -> Mapping[str, bytes]:
     :raise S3Error: ``InvalidBucketAclWithObjectOwnership``, ``InvalidBucketAclWithBlockPublicAccessError``, and others
         for the headers.
     """
-    grants = acl.grants_of(head, call.owner, call.owner, _resolver(call))
+    grants = acl.grants_of(head, call.owner, call.owner, resolver(call))
     if grants is None or _is_private(grants, call.owner):
         return {}
     if mode == ownership.ENFORCED:
@@ -124,10 +124,10 @@ def _requested(call: Call, bucket: Bucket, body: bytes, owner: str) -> Grants:
     if stated:
         if _enforced(call, bucket):
             _refuse_while_enforced(call, call.head, of_bucket)
-        grants = acl.grants_of(call.head, owner, of_bucket, _resolver(call))
+        grants = acl.grants_of(call.head, owner, of_bucket, resolver(call))
         assert grants is not None
     else:
-        stated_owner, grants = acl.parse_acl(body, _resolver(call))
+        stated_owner, grants = acl.parse_acl(body, resolver(call))
         if _enforced(call, bucket) and not _is_private(grants, of_bucket):
             raise S3Error("AccessControlListNotSupported")
         if stated_owner not in ("", owner):
@@ -140,7 +140,7 @@ def _refuse_while_enforced(call: Call, head: RequestHead, bucket_owner: str) -> 
     """Where ACLs are off only what gives the owner of the bucket all is accepted, and changes nothing."""
     name = head.header("x-amz-acl")
     if name is None:
-        grants = acl.grants_of(head, bucket_owner, bucket_owner, _resolver(call))
+        grants = acl.grants_of(head, bucket_owner, bucket_owner, resolver(call))
         if grants is None or _is_private(grants, bucket_owner):
             return
     elif name == acl.BUCKET_OWNER_FULL_CONTROL:
@@ -165,7 +165,7 @@ def _shown(call: Call, owner: str, grants: Grants) -> Answer:
     return document(acl.acl_document(call.shown_owner(owner), grants, call.shown_owner))
 
 
-def _resolver(call: Call) -> acl.Resolve:
+def resolver(call: Call) -> acl.Resolve:
     """Finds grantees among the users of the server."""
     credentials = call.services.credentials
 

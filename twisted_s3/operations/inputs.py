@@ -137,6 +137,7 @@ TREATMENTS = _table(
         (Treatment(HONOURED, "it can not be turned on"), "*", "AccelerateConfiguration AbacStatus"),
         (Treatment(HONOURED, "there is none"), "*", "id"),
         (_HONOURED, "*", "VersioningConfiguration ObjectLockConfiguration Retention LegalHold"),
+        (_HONOURED, "*", "BucketLoggingStatus"),
         (_HONOURED, "*", "NotificationConfiguration x-amz-skip-destination-validation"),
         (
             Treatment(REFUSED, "there are no rules of EventBridge here"),

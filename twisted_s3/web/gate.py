@@ -53,6 +53,7 @@ class Passage:
     """What became known of a request on its way, for the access log.
 
     :ivar origin: known from the start.
+    :ivar record: what is recorded about the bucket, once that is known.
     """
 
     operation: str = "-"
@@ -60,6 +61,7 @@ class Passage:
     key: str = ""
     user: User | None = None
     origin: Origin = attrs.field(factory=Origin)
+    record: Bucket | None = None
 
 
 def _sharing(gate: Gate) -> Sharing:
@@ -123,7 +125,7 @@ class Gate:
             raise S3Error("NotImplemented", elements={"Header": operation.subresource or operation.name})
         if passage.key:
             check_key(passage.key)
-        bucket = await self._bucket(operation, passage.bucket)
+        bucket = passage.record = await self._bucket(operation, passage.bucket)
         if bucket is not None:
             check_expected_owner(head, bucket)
         call = Call(

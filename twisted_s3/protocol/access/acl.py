@@ -159,16 +159,23 @@ def _read_grant(node: etree._Element) -> tuple[str, str, str]:
     return kind, text_of(grantee[name]).strip(), permission
 
 
+def read_grants(nodes: Iterable[etree._Element], resolve: Resolve) -> Grants:
+    """Read elements ``Grant``. :raise S3Error: as `parse_acl`."""
+    read = [_read_grant(node) for node in nodes]
+    return _limited(Grant(_grantee(kind, text, resolve), permission) for kind, text, permission in read)
+
+
 def acl_document(owner: Owner, grants: Iterable[Grant], owners: Owners) -> bytes:
     """Write ``AccessControlPolicy``."""
     return document(
         "AccessControlPolicy",
         f"<Owner>{_person(owner)}</Owner>",
-        f"<AccessControlList>{''.join(_grant(grant, owners) for grant in grants)}</AccessControlList>",
+        f"<AccessControlList>{''.join(grant_document(grant, owners) for grant in grants)}</AccessControlList>",
     )
 
 
-def _grant(grant: Grant, owners: Owners) -> str:
+def grant_document(grant: Grant, owners: Owners) -> str:
+    """Write an element ``Grant``."""
     if grant.grantee in GROUPS:
         kind, content = "Group", element("URI", grant.grantee)
     else:

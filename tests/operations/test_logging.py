@@ -1,0 +1,216 @@
+"""Server access logs of buckets: configured, refused, and delivered."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from twisted.internet.task import Clock
+
+from tests.operations.clients import BUCKET, OperationTestCase, send, served
+from tests.serving import ALICE, BOB, Server, coroutine
+from twisted_s3.bucketlogs import LIMIT, BucketLogs
+from twisted_s3.model import Bucket
+
+LOGS = "logs"
+GROUP = "http://acs.amazonaws.com/groups/s3/LogDelivery"
+
+
+def enabled(target: str = LOGS, **more: Any) -> dict[str, Any]:
+    """A configuration as boto3 takes it."""
+    return {"LoggingEnabled": {"TargetBucket": target, "TargetPrefix": "p/", **more}}
+
+
+class Configurations(OperationTestCase):
+    """The two operations."""
+
+    @served()
+    def test_round_trip(self, server: Server) -> None:
+        """None at first; each form comes back; then there is none."""
+        client = server.client()
+        client.create_bucket(Bucket=BUCKET)
+        client.create_bucket(Bucket=LOGS)
+
+        def got() -> dict[str, Any]:
+            found = client.get_bucket_logging(Bucket=BUCKET)
+            del found["ResponseMetadata"]
+            return dict(found)
+
+        self.assertEqual(got(), {})
+        for form in (
+            {},
+            {"TargetObjectKeyFormat": {"SimplePrefix": {}}},
+            {"TargetObjectKeyFormat": {"PartitionedPrefix": {"PartitionDateSource": "DeliveryTime"}}},
+        ):
+            client.put_bucket_logging(Bucket=BUCKET, BucketLoggingStatus=enabled(**form))
+            self.assertEqual(got(), enabled(**form))
+        client.put_bucket_logging(Bucket=BUCKET, BucketLoggingStatus={})
+        self.assertEqual(got(), {})
+
+    @served()
+    def test_grants(self, server: Server) -> None:
+        """With ACLs on, the target must let the group of log delivery write; grants come back."""
+        client = server.client()
+        client.create_bucket(Bucket=BUCKET)
+        client.create_bucket(Bucket=LOGS, ObjectOwnership="ObjectWriter")
+        grant = {"Grantee": {"Type": "CanonicalUser", "ID": BOB.canonical_id}, "Permission": "READ"}
+        wanted = enabled(TargetGrants=[grant])
+        put = client.put_bucket_logging
+        self.refused("InvalidTargetBucketForLogging", 400, put, Bucket=BUCKET, BucketLoggingStatus=wanted)
+        client.put_bucket_acl(Bucket=LOGS, ACL="log-delivery-write")
+        put(Bucket=BUCKET, BucketLoggingStatus=wanted)
+        (kept,) = client.get_bucket_logging(Bucket=BUCKET)["LoggingEnabled"]["TargetGrants"]
+        self.assertEqual((kept["Grantee"]["ID"], kept["Permission"]), (BOB.canonical_id, "READ"))
+
+    @served()
+    def test_refused(self, server: Server) -> None:
+        """What is refused changes nothing."""
+        client = server.client()
+        for name in (BUCKET, LOGS):
+            client.create_bucket(Bucket=name)
+        server.client(BOB).create_bucket(Bucket="bobs")
+        put = client.put_bucket_logging
+        for target in ("nowhere", "bobs"):
+            self.refused("InvalidTargetBucketForLogging", 400, put, Bucket=BUCKET, BucketLoggingStatus=enabled(target))
+        grant = {"Grantee": {"Type": "CanonicalUser", "ID": BOB.canonical_id}, "Permission": "READ"}
+        status = enabled(TargetGrants=[grant])
+        self.refused("InvalidTargetBucketForLogging", 400, put, Bucket=BUCKET, BucketLoggingStatus=status)
+        two = enabled(TargetObjectKeyFormat={"SimplePrefix": {}, "PartitionedPrefix": {}})
+        self.refused("MalformedXML", 400, put, Bucket=BUCKET, BucketLoggingStatus=two)
+        for body in (b"<a/>", b"<BucketLoggingStatus><LoggingEnabled/></BucketLoggingStatus>"):
+            answer = send(server, "PUT", f"/{BUCKET}?logging", body)
+            self.assertEqual((answer.status, answer.code), (400, "MalformedXML"))
+        self.refused("AccessDenied", 403, server.client(BOB).get_bucket_logging, Bucket=BUCKET)
+        self.assertNotIn("LoggingEnabled", client.get_bucket_logging(Bucket=BUCKET))
+
+
+class Delivered(OperationTestCase):
+    """What becomes of requests."""
+
+    def logs(self, server: Server) -> BucketLogs:
+        """Logs of the store of a server, at a time of their own."""
+        clock = Clock()
+        clock.advance(1_700_000_000)
+
+        def account(bucket: Bucket) -> str:
+            return bucket.owner
+
+        return BucketLogs(server.store, account, clock, "us-east-1", "HOST", 300.0)
+
+    async def deliver(self, server: Server, logs: BucketLogs) -> dict[str, list[str]]:
+        """Take down what the server has answered, and deliver. Gives the lines by the keys of log objects."""
+        for finished in server.finished:
+            logs.record(finished)
+        await logs.deliver()
+
+        def read() -> dict[str, list[str]]:
+            client = server.client()
+            listed = client.list_objects_v2(Bucket=LOGS).get("Contents", [])
+            return {one["Key"]: self.body(client, one["Key"], LOGS).decode().splitlines() for one in listed}
+
+        return await self.in_thread(read)
+
+    @coroutine
+    async def test_lines(self) -> None:
+        """Each request to the bucket is a line of 25 fields, one to another is none."""
+        server = await self.start_server()
+
+        def work() -> None:
+            client = server.client()
+            for name in (BUCKET, LOGS):
+                client.create_bucket(Bucket=name)
+            client.put_bucket_logging(Bucket=BUCKET, BucketLoggingStatus=enabled())
+            client.put_object(Bucket=BUCKET, Key='a "b".txt', Body=b"value")
+            client.get_object(Bucket=BUCKET, Key='a "b".txt')["Body"].read()
+            client.get_bucket_versioning(Bucket=BUCKET)
+            client.list_objects_v2(Bucket=LOGS)
+            self.refused("NoSuchKey", 404, client.get_object, Bucket=BUCKET, Key="gone")
+
+        await self.in_thread(work)
+        ((key, lines),) = (await self.deliver(server, self.logs(server))).items()
+        self.assertRegex(key, r"^p/2023-11-14-22-13-20-[0-9A-F]{16}$")
+        field = r'(?:\[[^]]*\]|"[^"]*"|\S+)'
+        found = [re.findall(field, line) for line in lines]
+        self.assertEqual({len(fields) for fields in found}, {25})
+        operations = [(fields[6], fields[7], fields[9], fields[10]) for fields in found]
+        self.assertEqual(
+            operations,
+            [
+                ("REST.PUT.OBJECT", "a%20%22b%22.txt", "200", "-"),
+                ("REST.GET.OBJECT", "a%20%22b%22.txt", "200", "-"),
+                ("REST.GET.VERSIONING", "-", "200", "-"),
+                ("REST.GET.OBJECT", "gone", "404", "NoSuchKey"),
+            ],
+        )
+        first = found[0]
+        self.assertEqual((first[0], first[1], first[4]), (ALICE.canonical_id, BUCKET, ALICE.canonical_id))
+        self.assertEqual((first[18], first[19], first[21]), ("HOST", "SigV4", "AuthHeader"))
+        self.assertEqual(found[1][11], "5")
+        self.assertRegex(first[2], r"^\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\]$")
+
+    @coroutine
+    async def test_partitioned(self) -> None:
+        """Keys with the date in folders: of the events, at midnight."""
+        server = await self.start_server()
+
+        def work() -> None:
+            client = server.client()
+            for name in (BUCKET, LOGS):
+                client.create_bucket(Bucket=name)
+            form = {"TargetObjectKeyFormat": {"PartitionedPrefix": {"PartitionDateSource": "EventTime"}}}
+            client.put_bucket_logging(Bucket=BUCKET, BucketLoggingStatus=enabled(**form))
+            client.head_bucket(Bucket=BUCKET)
+
+        await self.in_thread(work)
+        (key,) = await self.deliver(server, self.logs(server))
+        start = f"p/{ALICE.canonical_id}/us-east-1/{BUCKET}/2023/11/14/2023-11-14-00-00-00-"
+        self.assertEqual(key[: len(start)], start)
+
+    @coroutine
+    async def test_target_gone(self) -> None:
+        """Lines that can not be delivered are dropped, and that is logged; memory is bounded."""
+        server = await self.start_server()
+
+        def work() -> None:
+            client = server.client()
+            for name in (BUCKET, LOGS):
+                client.create_bucket(Bucket=name)
+            client.put_bucket_logging(Bucket=BUCKET, BucketLoggingStatus=enabled())
+            client.head_bucket(Bucket=BUCKET)
+            client.delete_bucket(Bucket=LOGS)
+
+        await self.in_thread(work)
+        logs = self.logs(server)
+        (finished,) = [one for one in server.finished if one.passage.operation == "HeadBucket"]
+        logs.record(finished)
+        size = logs._size
+        for _ in range(LIMIT // size + 10):
+            logs.record(finished)
+        self.assertLessEqual(logs._size, LIMIT)
+        await logs.deliver()
+        self.assertEqual((logs._size, logs._gathered), (0, {}))
+
+    @coroutine
+    async def test_job(self) -> None:
+        """The job delivers at its end what is left."""
+        server = await self.start_server()
+
+        def work() -> None:
+            client = server.client()
+            for name in (BUCKET, LOGS):
+                client.create_bucket(Bucket=name)
+            client.put_bucket_logging(Bucket=BUCKET, BucketLoggingStatus=enabled())
+            client.head_bucket(Bucket=BUCKET)
+
+        await self.in_thread(work)
+        logs = self.logs(server)
+        job = logs.job()
+        from twisted.internet.defer import Deferred, ensureDeferred
+
+        running: Deferred[object] = ensureDeferred(job.run())  # type: ignore[arg-type]
+        for finished in server.finished:
+            logs.record(finished)
+        job.hurry()
+        await running
+        self.assertEqual(logs._gathered, {})
+        self.assertEqual(len(await self.deliver(server, logs)), 2)
