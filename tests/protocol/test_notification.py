@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from time import process_time
 from typing import Any
 
 from hypothesis import given
@@ -55,6 +56,18 @@ class Documents(SynchronousTestCase):
         self.assertEqual(error.code, code)
         self.assertIn(message, error.message)
         return error
+
+    def test_repeated_events(self) -> None:
+        """An event that is named again and again counts once, and costs nothing."""
+        events = f"<Event>{ALL}</Event>" * 9_000
+        for first, second in (("a", "b"), ("a", "a")):
+            began = process_time()
+            rules = (queue(events, filtered(("prefix", first)), Id="1"), queue(events, filtered(("prefix", second))))
+            if first == second:
+                self.refused("InvalidArgument", "overlapping suffixes", *rules)
+            else:
+                self.assertEqual([rule.events for rule in parse(*rules)], [(ALL,), (ALL,)])
+            self.assertLess(process_time() - began, 5)
 
     def test_rules(self) -> None:
         """All three kinds, with and without id and filter."""

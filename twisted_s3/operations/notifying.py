@@ -10,12 +10,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted_s3.interfaces import Pending, Witness, unwitnessed
 from twisted_s3.model import NULL_VERSION, Bucket, Deletion, ObjectVersion
 from twisted_s3.operations.announcing import Origin
+from twisted_s3.protocol.documentcache import DocumentCache
 from twisted_s3.protocol.events import REMOVED_DELETE, REMOVED_MARKER, Event, event_record, probe_message
 from twisted_s3.protocol.notification import NAME, Rule, load_notification
 from twisted_s3.queueing import IEventQueue
-
-#: How many parsed configurations are kept.
-_KEPT = 256
 
 
 @attrs.frozen
@@ -88,12 +86,12 @@ class Notifier:
         self._queue = queue
         self._clock = clock
         self._region = region
-        self._rules: dict[bytes, Sequence[Rule]] = {}
+        self._rules: DocumentCache[Sequence[Rule]] = DocumentCache(load_notification)
 
     def witness(self, source: Source, describe: Describe) -> Witness:
         """Who queues the events of a write; one who does nothing where the bucket has no configuration."""
         document = source.bucket.configuration(NAME)
-        rules = () if document is None else self._parsed(document)
+        rules = () if document is None else self._rules.get(document)
         if not rules:
             return unwitnessed
 
@@ -138,13 +136,3 @@ class Notifier:
             source_address=source.origin.address,
             request_id=source.origin.request_id,
         )
-
-    def _parsed(self, document: bytes) -> Sequence[Rule]:
-        # The text is the key, so that an entry can not be out of date.
-        rules = self._rules.pop(document, None)
-        if rules is None:
-            rules = load_notification(document)
-            if len(self._rules) >= _KEPT:
-                del self._rules[next(iter(self._rules))]
-        self._rules[document] = rules
-        return rules

@@ -57,7 +57,7 @@ class Rule:
     """One configuration: these events, of keys that begin and end so, go there.
 
     :ivar kind: the name of its element.
-    :ivar events: patterns as they were sent (``s3:ObjectCreated:*``).
+    :ivar events: patterns as they were sent (``s3:ObjectCreated:*``), each once.
     """
 
     id: str
@@ -169,7 +169,8 @@ def _rule(node: etree._Element, kind: str, new_id: Callable[[], str]) -> Rule:
         raise S3Error("MalformedXML")
     known = filters or {}
     identity = texts.get("Id") or new_id()
-    return Rule(identity, kind, texts[KINDS[kind]], tuple(events), known.get("prefix", ""), known.get("suffix", ""))
+    patterns = tuple(dict.fromkeys(events))
+    return Rule(identity, kind, texts[KINDS[kind]], patterns, known.get("prefix", ""), known.get("suffix", ""))
 
 
 def _event(name: str) -> str:
@@ -209,8 +210,10 @@ def _check_ids(rules: Sequence[Rule]) -> None:
 def _check_overlaps(rules: Sequence[Rule]) -> None:
     """Refuse two rules that one event could fit. :raise S3Error: ``InvalidArgument``."""
     for one, other in combinations(rules, 2):
-        shared = [(a, b) for a in one.events for b in other.events if _share(a, b)]
-        if not shared or not _meet(one, other):
+        if not _meet(one, other):
+            continue
+        shared = next(((a, b) for a in one.events for b in other.events if _share(a, b)), None)
+        if shared is None:
             continue
         message = "Configurations overlap. Configurations on the same bucket cannot share a common event type."
         if any((one.prefix, one.suffix, other.prefix, other.suffix)):
@@ -218,7 +221,7 @@ def _check_overlaps(rules: Sequence[Rule]) -> None:
                 "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes "
                 "are overlapping for the same event type."
             )
-        raise _invalid(message, "Event", ", ".join(shared[0]))
+        raise _invalid(message, "Event", ", ".join(shared))
 
 
 def _share(one: str, other: str) -> bool:
