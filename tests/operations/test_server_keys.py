@@ -283,6 +283,15 @@ class Defaults(EncryptionTestCase):
                 f"<{root}><Rule><{one}><SSEAlgorithm>AES256</SSEAlgorithm><KMSMasterKeyID>x</KMSMasterKeyID></{one}>"
                 f"</Rule></{root}>",
             ),
+            *(
+                (
+                    "InvalidArgument",
+                    400,
+                    f"<{root}><Rule><{one}><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>arn:{odd}:alias/aws/s3"
+                    f"</KMSMasterKeyID></{one}></Rule></{root}>",
+                )
+                for odd in ("\N{CYRILLIC SMALL LETTER KA}", "\n", "&#9;")
+            ),
             ("NotImplemented", 501, f"<{root}><Rule>{aes.replace('AES256', 'aws:kms:dsse')}</Rule></{root}>"),
             ("MissingRequestBodyError", 400, ""),
         ]

@@ -78,6 +78,13 @@ def _default(applied: etree._Element) -> Wanted:
             "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
             {"ArgumentName": "ApplyServerSideEncryptionByDefault"},
         )
+    if not (key.isascii() and key.isprintable()):
+        # It would be given back in a header.
+        raise S3Error(
+            "InvalidArgument",
+            "The KMSMasterKeyID is not well formed",
+            {"ArgumentName": "KMSMasterKeyID", "ArgumentValue": key},
+        )
     return Wanted(kind, key)
 
 
