@@ -31,7 +31,7 @@ class HandPut(OperationTestCase):
 
         return FilesystemStore(self.root, reactor, durable=False, wrap=lambda disk: ObservedDisk(disk, watch))
 
-    @served()
+    @served(website_domains=())
     def test_refused(self, server: Server) -> None:
         """Neither nobody nor a stranger has it hashed, whatever they ask; who may read it does."""
         client = server.client()
@@ -53,6 +53,9 @@ class HandPut(OperationTestCase):
             target = f"/{BUCKET}/k{query}"
             self.assertEqual(send_plain(server, method, target).status, 403, target)
             self.assertEqual(send(server, method, target, user=BOB).status, 403, target)
+        website = {"IndexDocument": {"Suffix": "index.html"}}
+        client.put_bucket_website(Bucket=BUCKET, WebsiteConfiguration=website)
+        self.assertEqual(send_plain(server.website, "GET", "/k", headers={"Host": BUCKET}).status, 403)
         self.assertEqual(self.reads, 0)
         self.assertEqual(client.get_object(Bucket=BUCKET, Key="k")["ContentLength"], 1 << 16)
         self.assertGreater(self.reads, 0)

@@ -105,7 +105,7 @@ class _Reader:
 
     async def absent(self, key: str) -> bool:
         try:
-            await self.gate.services.store.head_object(self.bucket.name, key)
+            await self.gate.services.store.head_object(self.bucket.name, key, unread=True)
         except S3Error as error:
             if error.status >= 500:
                 raise
