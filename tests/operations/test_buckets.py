@@ -75,7 +75,6 @@ class Buckets(OperationTestCase):
             Bucket=BUCKET,
             CreateBucketConfiguration={"LocationConstraint": "mars"},
         )
-        self.refused("NotImplemented", 501, client.create_bucket, Bucket=BUCKET, ObjectLockEnabledForBucket=True)
         self.refused("InvalidArgument", 400, client.create_bucket, Bucket=BUCKET, ObjectOwnership="Mine")
         code = "InvalidBucketAclWithObjectOwnership"
         self.refused(code, 400, client.create_bucket, Bucket=BUCKET, ACL="public-read")

@@ -129,7 +129,6 @@ class Multipart(OperationTestCase):
         self.refused("NoSuchBucket", 404, client.create_multipart_upload, Bucket="absent", Key="k")
         self.refused("InvalidStorageClass", 400, client.create_multipart_upload, **create, StorageClass="PAPER")
         self.refused("MetadataTooLarge", 400, client.create_multipart_upload, **create, Metadata={"a": "x" * 2048})
-        self.refused("NotImplemented", 501, client.create_multipart_upload, **create, ServerSideEncryption="AES256")
         self.refused("InvalidRequest", 400, client.create_multipart_upload, **create, ChecksumAlgorithm="ADLER")
         sums = {"ChecksumAlgorithm": "SHA256", "ChecksumType": "FULL_OBJECT"}
         self.refused("InvalidRequest", 400, client.create_multipart_upload, **create, **sums)
