@@ -69,6 +69,24 @@ class Told(SynchronousTestCase):
         sequencers = [record["s3"]["object"]["sequencer"] for record in self.records]
         self.assertEqual(sequencers, sorted(set(sequencers)))
 
+    def test_tags_and_acls(self) -> None:
+        """What is said of an object later has names, too."""
+        self.client.put_bucket_ownership_controls(
+            Bucket=self.bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+        )
+        self.client.put_object(Bucket=self.bucket, Key="k", Body=b"v")
+        tags = {"TagSet": [{"Key": "colour", "Value": "red"}]}
+        self.client.put_object_tagging(Bucket=self.bucket, Key="k", Tagging=tags)
+        self.client.delete_object_tagging(Bucket=self.bucket, Key="k")
+        self.client.put_object_acl(Bucket=self.bucket, Key="k", ACL="private")
+        self.assertEqual(
+            self.names(),
+            [
+                (name, "k")
+                for name in ("ObjectCreated:Put", "ObjectTagging:Put", "ObjectTagging:Delete", "ObjectAcl:Put")
+            ],
+        )
+
     def test_versions(self) -> None:
         """Events of versioned buckets name the version, or the delete marker."""
         self.client.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -91,6 +93,29 @@ class Faults(SynchronousTestCase):
         self.s3.faults.slow_down(times=1)
         self.s3.client(config=TWICE).head_object(Bucket="bucket", Key="k")
         self.assertEqual([request.status for request in self.s3.requests], [503, 200])
+
+    def test_preflight(self) -> None:
+        """What a browser asks before a script's request fails as well, and comes late."""
+        rule = {"AllowedOrigins": ["*"], "AllowedMethods": ["GET"]}
+        self.client.put_bucket_cors(Bucket="bucket", CORSConfiguration={"CORSRules": [rule]})
+        trust = ssl.create_default_context(cafile=self.s3.ca_file) if self.tls else None
+        asked = Request(
+            f"{self.s3.endpoint_url}/bucket/k",
+            headers={"Origin": "http://page.example", "Access-Control-Request-Method": "GET"},
+            method="OPTIONS",
+        )
+        fault = self.s3.faults.fail("Preflight", "SlowDown", key="k")
+        with self.assertRaises(HTTPError) as refused:
+            urlopen(asked, context=trust)
+        with refused.exception as error:
+            self.assertEqual((error.code, b"SlowDown" in error.read()), (503, True))
+        self.s3.faults.delay("Preflight", 0.2)
+        began = time.monotonic()
+        with urlopen(asked, context=trust) as answer:
+            self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "*")
+        self.assertGreaterEqual(time.monotonic() - began, 0.2)
+        self.assertEqual(fault.hits, 1)
+        self.assertEqual([request.status for request in self.s3.requests.of("Preflight")], [503, 200])
 
     def test_only_some(self) -> None:
         """Faults of one bucket or key."""

@@ -13,7 +13,6 @@ from zope.interface import implementer
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import (
     Condition,
-    IDecipher,
     IObjectStore,
     IOpenedObject,
     IPayload,
@@ -31,9 +30,7 @@ from twisted_s3.model import (
     ENABLED,
     UNLOCKED,
     Bucket,
-    ByteRange,
     Deletion,
-    Digest,
     Encryption,
     ObjectLock,
     ObjectVersion,
@@ -41,6 +38,7 @@ from twisted_s3.model import (
     Properties,
     Upload,
 )
+from twisted_s3.storage.memory_bodies import OpenedObject, StagedBody, StagedPart
 from twisted_s3.storage.memory_bucket import Account, Blob, HeldBucket, HeldUpload
 from twisted_s3.storage.testimony import Testimony
 
@@ -48,186 +46,6 @@ T = TypeVar("T")
 
 #: The bytes that a store holds unless told otherwise.
 DEFAULT_LIMIT_BYTES = 1 << 30
-
-_COPY_PIECE = 1 << 20
-
-
-@implementer(IOpenedObject)
-class _OpenedObject:
-    """The bytes and metadata of one version."""
-
-    def __init__(self, version: ObjectVersion, data: bytes) -> None:
-        self.version = version
-        self._data = data
-        self._decipher: IDecipher | None = None
-
-    def unlock(self, decipher: IDecipher) -> None:
-        self._decipher = decipher
-
-    async def read(self, offset: int, length: int) -> bytes:
-        if self._decipher is not None:
-            return self._decipher.read(self._stored, offset, length)
-        if self.version.encryption is not None:
-            raise OSError("the object is encrypted")
-        return self._stored(offset, length)
-
-    def _stored(self, offset: int, length: int) -> bytes:
-        piece = self._data[offset : offset + length]
-        if len(piece) != length:
-            raise OSError(f"{length} bytes from {offset} were asked of {len(self._data)}")
-        return piece
-
-    def fileno(self) -> int | None:
-        return None
-
-    async def prefetch(self, offset: int, length: int) -> None:
-        """They are there."""
-
-    def close(self) -> None:
-        self._data = b""
-
-
-class _Staged:
-    """Bytes that wait for their commit, charged to the store's account meanwhile."""
-
-    def __init__(self, account: Account, payload: IPayload) -> None:
-        self._account = account
-        self._payload = payload
-        self._chunks: list[bytes] = []
-        self._size = 0
-        self._open = True
-
-    async def write(self, data: bytes) -> None:
-        """Take the next bytes as sent."""
-        self._check_open()
-        try:
-            self._feed(data)
-        except BaseException:
-            self._drop()
-            raise
-
-    async def copy_from(self, source: IOpenedObject, range: ByteRange) -> None:
-        """Take bytes of an opened object."""
-        offset = range.start
-        while offset < range.stop:
-            piece = await source.read(offset, min(_COPY_PIECE, range.stop - offset))
-            await self.write(piece)
-            offset += len(piece)
-
-    async def discard(self) -> None:
-        """Drop what was staged."""
-        if self._open:
-            self._drop()
-
-    def _feed(self, data: bytes) -> None:
-        self._keep(self._payload.feed(data))
-
-    def _keep(self, chunks: Sequence[bytes]) -> None:
-        for chunk in chunks:
-            self._account.charge(len(chunk))
-            self._chunks.append(bytes(chunk))
-            self._size += len(chunk)
-
-    def _check_open(self) -> None:
-        if not self._open:
-            raise RuntimeError("this body was committed, refused or discarded")
-
-    def _drop(self) -> None:
-        self._open = False
-        self._account.used -= self._size
-        self._chunks = []
-
-    def _finish(self, put: Callable[[Digest, Blob], T]) -> T:
-        """Verify the payload and hand over the bytes; when either refuses, drop them."""
-        self._check_open()
-        try:
-            digest = self._payload.finish()
-            self._keep(digest.rest)
-            result = put(digest, Blob(self._account, b"".join(self._chunks)))
-        except BaseException:
-            self._drop()
-            raise
-        self._open = False
-        self._chunks = []
-        return result
-
-
-@implementer(IStagedBody)
-class _StagedBody(_Staged):
-    def __init__(self, store: MemoryStore, account: Account, bucket: str, payload: IPayload) -> None:
-        super().__init__(account, payload)
-        self._store = store
-        self._bucket = bucket
-
-    async def commit(
-        self,
-        key: str,
-        properties: Properties,
-        condition: Condition = always,
-        owner: str = "",
-        lock: ObjectLock = UNLOCKED,
-        witness: Witness = unwitnessed,
-    ) -> ObjectVersion:
-        """Verify the payload, then put the object in place."""
-
-        def put(digest: Digest, blob: Blob) -> ObjectVersion:
-            bucket = self._store._find(self._bucket)
-            condition(bucket.current(key))
-            version = ObjectVersion(
-                key=key,
-                size=digest.size,
-                etag=digest.etag,
-                last_modified=self._store._now(),
-                properties=properties,
-                checksums=dict(digest.checksums),
-                owner=owner,
-                lock=lock,
-                encryption=digest.encryption,
-            )
-            return bucket.put(version, blob, witness)
-
-        return self._finish(put)
-
-
-@implementer(IStagedPart)
-class _StagedPart(_Staged):
-    def __init__(
-        self,
-        store: MemoryStore,
-        account: Account,
-        place: tuple[str, str, str],
-        number: int,
-        size: int,
-        payload: IPayload,
-    ) -> None:
-        super().__init__(account, payload)
-        self._store = store
-        self._place = place
-        self._number = number
-        self._declared_size = size
-
-    async def commit(self) -> Part:
-        """Verify the payload, then put the part in place of an earlier one."""
-
-        def put(digest: Digest, blob: Blob) -> Part:
-            if digest.stored_size != self._declared_size:
-                raise S3Error("IncompleteBody")
-            bucket, key, upload_id = self._place
-            upload = self._store._find(bucket).find_upload(key, upload_id)
-            part = Part(
-                number=self._number,
-                size=digest.size,
-                etag=digest.etag,
-                checksums=dict(digest.checksums),
-                last_modified=self._store._now(),
-            )
-            earlier = upload.parts.get(self._number)
-            if earlier is not None:
-                earlier[1].release()
-            upload.parts[self._number] = part, blob
-            return part
-
-        return self._finish(put)
 
 
 @implementer(IObjectStore)
@@ -314,7 +132,7 @@ class MemoryStore:
     async def open_object(self, bucket: str, key: str, version_id: str | None = None) -> IOpenedObject:
         """Open a version. :raise S3Error: ``NoSuchBucket``, ``NoSuchKey``, ``NoSuchVersion``, ``MethodNotAllowed``."""
         found = self._find(bucket).find(key, version_id)
-        return _OpenedObject(found.version, found.blob.data)
+        return OpenedObject(found.version, found.blob.data)
 
     async def head_object(
         self, bucket: str, key: str, version_id: str | None = None, unread: bool = False
@@ -325,7 +143,7 @@ class MemoryStore:
     async def stage(self, bucket: str, payload: IPayload) -> IStagedBody:
         """Begin to write an object."""
         self._find(bucket)
-        return _StagedBody(self, self._account, bucket, payload)
+        return StagedBody(self._find, self._now, self._account, bucket, payload)
 
     async def change_object(
         self,
@@ -447,7 +265,7 @@ class MemoryStore:
     ) -> IStagedPart:
         """Begin to write a part. :raise S3Error: ``NoSuchUpload``."""
         self._find(bucket).find_upload(key, upload_id)
-        return _StagedPart(self, self._account, (bucket, key, upload_id), number, size, payload)
+        return StagedPart(self._find, self._now, self._account, (bucket, key, upload_id), number, size, payload)
 
     async def list_parts(self, bucket: str, key: str, upload_id: str) -> Sequence[Part]:
         """The committed parts, by number."""

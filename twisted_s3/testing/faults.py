@@ -16,8 +16,9 @@ from twisted_s3.interfaces import IBody
 from twisted_s3.operations.call import Answer
 from twisted_s3.operations.table import OPERATIONS
 from twisted_s3.web.bodies import ClientGone
+from twisted_s3.web.gate import PREFLIGHT
 
-_NAMES = frozenset(operation.name for operation in OPERATIONS)
+_NAMES = frozenset({PREFLIGHT, *(operation.name for operation in OPERATIONS)})
 
 #: Runs the operation with a body, or what is left to go wrong before it.
 Proceed = Callable[[IBody], Awaitable[Answer]]
@@ -81,7 +82,8 @@ class Fault:
 class Faults:
     """Makes things go wrong. All methods may be called from any thread.
 
-    Each names an operation as AWS does (``PutObject``), or ``*`` for all; ``times`` is for how many requests, None for
+    Each names an operation as AWS does (``PutObject``), ``Preflight`` for the question of a browser before it sends a
+    script's request, or ``*`` for all; ``times`` is for how many requests, None for
     all from now on; ``bucket`` and ``key`` restrict it further. Where several faults match, they apply in the order in
     which they were made, up to the first that ends the request (all but `delay` and `stall_continue` do).
     """

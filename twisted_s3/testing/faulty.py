@@ -15,8 +15,8 @@ from twisted_s3.operations.dispatch import find_operation
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.names import decode_key
 from twisted_s3.testing.faults import CutAnswer, Faults, Proceed
-from twisted_s3.web.bodies import ClientGone
-from twisted_s3.web.gate import Gate, Passage, Target
+from twisted_s3.web.bodies import ClientGone, NoBody
+from twisted_s3.web.gate import PREFLIGHT, Gate, Passage, Target
 from twisted_s3.web.render import prepare
 from twisted_s3.web.resources import S3Resource
 
@@ -35,15 +35,26 @@ class FaultyGate(Gate):
 
     async def answer(self, head: RequestHead, target: Target, body: IBody, passage: Passage) -> Answer:
         """See `Gate`."""
-        operation = find_operation(target.level, head).name
-        bucket = decode_key(target.bucket) if target.bucket else ""
-        key = decode_key(target.key) if target.key else ""
-        passage.operation, passage.bucket, passage.key = operation, bucket, key
 
         def pass_gate(body: IBody) -> Awaitable[Answer]:
             return Gate.answer(self, head, target, body, passage)
 
-        proceed: Proceed = pass_gate
+        return await self._meeting_faults(find_operation(target.level, head).name, target, passage, pass_gate, body)
+
+    async def preflight(self, head: RequestHead, target: Target, passage: Passage) -> Answer:
+        """See `Gate`."""
+
+        def pass_gate(body: IBody) -> Awaitable[Answer]:
+            return Gate.preflight(self, head, target, passage)
+
+        return await self._meeting_faults(PREFLIGHT, target, passage, pass_gate, NoBody())
+
+    async def _meeting_faults(
+        self, operation: str, target: Target, passage: Passage, proceed: Proceed, body: IBody
+    ) -> Answer:
+        bucket = decode_key(target.bucket) if target.bucket else ""
+        key = decode_key(target.key) if target.key else ""
+        passage.operation, passage.bucket, passage.key = operation, bucket, key
         for fault in reversed(self.faults.taken(operation, bucket, key)):
             proceed = partial(fault.effect, proceed)
         return await proceed(body)
