@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
@@ -286,6 +286,15 @@ class NATSServers(TargetTestCase):
         await self.fails(target.deliver("2", b"{}"))
         await self.serve(port)
         await target.deliver("2", b"{}")
+
+    @coroutine
+    async def test_used_again(self) -> None:
+        """After it was closed it works as before, also for several messages at once."""
+        _, port = await self.serve()
+        target = self.target(NATS([f"nats://127.0.0.1:{port}"], "s3", reactor))
+        for _ in range(2):
+            await gatherResults([Deferred.fromCoroutine(target.deliver(str(n), b"{}")) for n in range(8)])
+            await target.close()
 
     @coroutine
     async def test_nobody_there(self) -> None:

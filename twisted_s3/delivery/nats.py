@@ -75,6 +75,8 @@ class NATS:
                 await thread.run(self._disconnect).addTimeout(self._timeout, self._reactor)
             finally:
                 await thread.stop()
+                # It belongs to the loop that has ended.
+                self._lock = None
 
     # What follows runs in the loop of asyncio.
 
