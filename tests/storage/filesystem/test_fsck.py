@@ -157,6 +157,19 @@ class LeftoverTests(FsckKit, TestCase):
         record.unlink()
         self.assert_repaired(rest=("record",))
 
+    async def test_a_part_with_a_damaged_record(self) -> None:
+        """Its bytes stay: nothing else tells whose they are."""
+        upload = await self.begin()
+        await self.put_part(upload, 1, pattern(1000))
+        await self.put_part(upload, 1, pattern(2000))
+        (record,) = self.state("buckets/bucket/uploads/*/parts/1")
+        sound = record.read_bytes()
+        record.write_bytes(b"[" + sound[1:])
+        self.assert_repaired()
+        record.write_bytes(sound)
+        await self.complete(upload, await self.parts(upload))
+        self.assertEqual(await self.get("big"), pattern(2000))
+
     async def test_directories_and_buckets(self) -> None:
         await self.fill()
         (self.path("made/by/hand")).mkdir(parents=True)

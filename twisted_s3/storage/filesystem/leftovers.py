@@ -179,8 +179,10 @@ class Leftovers:
             stored = self._parts.stored(folder)
             places = {one.place for one in stored}
             left = []
-            with suppress(*_GONE):
-                left = [b"apart/%b" % name for name, _ in self._disk.scan(folder + b"/apart")]
+            # A record that can not be read may name any of them.
+            if len(stored) == len(self._parts.numbers(folder)):
+                with suppress(*_GONE):
+                    left = [b"apart/%b" % name for name, _ in self._disk.scan(folder + b"/apart")]
             left = [b"%b/%b" % (folder, place) for place in left if place.decode() not in places]
             if repair:
                 for path in left:
