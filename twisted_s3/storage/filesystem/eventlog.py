@@ -142,9 +142,13 @@ class EventLog:
             descriptor = self._disk.open(_path(number), Access.WRITE)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        size = self._disk.fstat(descriptor).size
+        size = self._segment_bytes
+        try:
+            size = self._disk.fstat(descriptor).size
+        finally:
+            if size >= self._segment_bytes:
+                self._disk.close(descriptor)
         if size >= self._segment_bytes:
-            self._disk.close(descriptor)
             return None
         self._newest = number
         return number, descriptor, size

@@ -59,10 +59,13 @@ class Locks:
     def take_lease(self, name: str) -> Descriptor | None:
         """Lock a file of that name, if nobody has it. Whoever ends, gives it back; else closing the descriptor does."""
         descriptor = self._disk.open(b"%b/lease-%b" % (LOCKS, name.encode()), Access.ENSURE)
-        if self._disk.lock(descriptor, exclusive=True, wait=False):
-            return descriptor
-        self._disk.close(descriptor)
-        return None
+        taken = False
+        try:
+            taken = self._disk.lock(descriptor, exclusive=True, wait=False)
+        finally:
+            if not taken:
+                self._disk.close(descriptor)
+        return descriptor if taken else None
 
     @contextmanager
     def _held(self, family: bytes, name: str, stripes: int, exclusive: bool = True) -> Iterator[None]:
