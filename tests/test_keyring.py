@@ -41,6 +41,33 @@ class KeyringCase(SynchronousTestCase):
         self.assertEqual(error.code, code)
 
 
+class SettledFile(KeyFile):
+    """A keyring file that counts how often it is settled, which fails at first."""
+
+    settled = -1
+
+    def settle(self) -> None:
+        super().settle()
+        self.settled += 1
+        if not self.settled:
+            raise OSError("not now")
+
+
+class DurabilityTests(KeyringCase):
+    def test_settled_before_use(self) -> None:
+        """A key encrypts nothing before it is on stable storage, whoever made it; that is seen to once for each."""
+        self.file.add("one")
+        file = SettledFile(self.path)
+        ring = Keyring(file)
+        self.refused("InternalError", ring.generate("one", b""))
+        for _ in range(3):
+            result(ring.generate("one", b""))
+        self.assertEqual(file.settled, 1)
+        self.file.add("one")
+        result(ring.generate("one", b""))
+        self.assertEqual(file.settled, 2)
+
+
 class FileTests(KeyringCase):
     def test_made(self) -> None:
         """The file is for its owner's eyes, and its folder too; times are those of the clock."""

@@ -347,7 +347,7 @@ def replace_file(path: Path, text: str, check: Callable[[Path], object]) -> None
     with _written(path, text) as temporary:
         check(temporary)
         temporary.rename(path)
-    _sync_directory(path.parent)
+    sync(path.parent)
 
 
 def _generate(path: Path) -> User | None:
@@ -362,12 +362,13 @@ def _generate(path: Path) -> User | None:
         except FileExistsError:
             return None
     for directory in (path.parent, path.parent.parent, path.parent.parent.parent):
-        _sync_directory(directory)
+        sync(directory)
     return _user(str(path), {"access_key": access_key, "secret_key": secret_key})
 
 
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a directory, to stable storage."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

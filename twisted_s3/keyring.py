@@ -28,7 +28,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from twisted_s3.credentials import replace_file
+from twisted_s3.credentials import replace_file, sync
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IKeyService
 from twisted_s3.model import DataKey
@@ -92,6 +92,9 @@ class KeySource(Protocol):
     def add(self, name: str, once: bool = False) -> Key:
         """Make a key, durably. With ``once`` only if there is none of that name, else the one there is is given."""
 
+    def settle(self) -> None:
+        """Bring what `load` last gave to stable storage: whoever added a key may not have done so yet."""
+
 
 class KeyFile:
     """A keyring file. Commands and servers may use it at the same time.
@@ -123,6 +126,11 @@ class KeyFile:
             made = new_key(name, self._now())
             replace_file(self.path, _dump([*known, made]), read_keys)
         return made
+
+    def settle(self) -> None:
+        """See `KeySource`. :raise OSError: when the disk refuses."""
+        for path in (self.path, self.path.parent, self.path.parent.parent):
+            sync(path)
 
     def exposed(self) -> bool:
         """Whether others than its owner may read it."""
@@ -158,6 +166,9 @@ class KeysInMemory:
             return known[-1]
         self._keys.append(new_key(check_name(name), self._now()))
         return self._keys[-1]
+
+    def settle(self) -> None:
+        """There is no stable storage."""
 
 
 def read_keys(path: Path) -> Sequence[Key]:
@@ -233,10 +244,15 @@ class Keyring:
         self._source = source
         self._run = run
         self._known: Mapping[str, Key] = {}
+        self._settled: set[str] = set()
 
     async def generate(self, name: str, context: bytes) -> DataKey:
         """See :meth:`IKeyService.generate`."""
         key = await self._current(name)
+        if key.id not in self._settled:
+            # What it encrypts must not outlast it.
+            await self._attempt(self._source.settle)
+            self._settled.add(key.id)
         plain = secrets.token_bytes(KEY_BYTES)
         return DataKey(plain, wrap(key.secret, plain, _bound(key, context)), key.id)
 
