@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from hashlib import md5, sha256
 from typing import Any
@@ -30,6 +31,38 @@ class Deletion(OperationTestCase):
         from twisted.internet import reactor
 
         return FailingStore(reactor)
+
+    @served()
+    def test_match_needs_reading(self, server: Server) -> None:
+        """Who may delete but not read can not find out ETags; any object will do for who asks for none."""
+        client, bob = server.client(), server.client(BOB)
+        client.create_bucket(Bucket=BUCKET)
+
+        def allow(*actions: str) -> None:
+            statement: dict[str, Any] = {
+                "Effect": "Allow",
+                "Principal": {"AWS": BOB.canonical_id},
+                "Action": list(actions),
+            }
+            statement["Resource"] = f"arn:aws:s3:::{BUCKET}/*"
+            client.put_bucket_policy(
+                Bucket=BUCKET, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+            )
+
+        allow("s3:DeleteObject")
+        etag = client.put_object(Bucket=BUCKET, Key="k", Body=b"1")["ETag"]
+        for guess in (etag, '"guess"'):
+            self.refused("AccessDenied", 403, bob.delete_object, Bucket=BUCKET, Key="k", IfMatch=guess)
+            entry = {"Key": "k", "ETag": guess}
+            (failure,) = bob.delete_objects(Bucket=BUCKET, Delete={"Objects": [entry]})["Errors"]
+            self.assertEqual(failure["Code"], "AccessDenied")
+        self.assertEqual(self.body(client, "k"), b"1")
+        bob.delete_object(Bucket=BUCKET, Key="k", IfMatch="*")
+        allow("s3:DeleteObject", "s3:GetObject")
+        client.put_object(Bucket=BUCKET, Key="k", Body=b"1")
+        self.refused("PreconditionFailed", 412, bob.delete_object, Bucket=BUCKET, Key="k", IfMatch='"guess"')
+        bob.delete_object(Bucket=BUCKET, Key="k", IfMatch=etag)
+        self.assertNotIn("Contents", client.list_objects_v2(Bucket=BUCKET))
 
     @served()
     def test_one(self, server: Server) -> None:

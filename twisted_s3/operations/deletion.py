@@ -33,6 +33,7 @@ _AT_A_TIME = 32
 async def delete_object(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html"""
     condition = delete_condition(call.head)
+    await _authorize_match(call, call.head.header("if-match"), call.key, version_named(call))
     deletion = await _delete(call, call.key, version_named(call), condition)
     return Answer(204, deletion_headers(deletion))
 
@@ -57,6 +58,7 @@ async def _delete_entry(call: Call, entry: DeleteEntry) -> Deleted | DeleteFailu
     try:
         check_key(entry.key)
         await call.authorize("s3:DeleteObject", call.bucket, entry.key, version_id=entry.version_id)
+        await _authorize_match(call, entry.etag, entry.key, entry.version_id)
         condition = deletion_condition(entry.etag, entry.size, entry.last_modified)
         deletion = await _delete(call, entry.key, entry.version_id, condition)
     except S3Error as error:
@@ -65,6 +67,17 @@ async def _delete_entry(call: Call, entry: DeleteEntry) -> Deleted | DeleteFailu
         _log.failure("DeleteObjects failed for {key!r}", key=entry.key)
         return DeleteFailure(entry.key, S3Error("InternalError"), entry.version_id)
     return Deleted(entry.key, entry.version_id, deletion.version_id if deletion.delete_marker else None)
+
+
+async def _authorize_match(call: Call, etag: str | None, key: str, version_id: str | None) -> None:
+    """Who asks for an ETag learns whether it is that of the object, for which the right to read it is needed.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
+
+    :raise S3Error: ``AccessDenied``.
+    """
+    if etag is not None and etag.strip() != "*":
+        await call.authorize("s3:GetObject", call.bucket, key, version_id=version_id)
 
 
 async def _delete(call: Call, key: str, version_id: str | None, condition: Condition) -> Deletion:
