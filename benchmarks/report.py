@@ -46,7 +46,7 @@ def _line(results: Results, workload: Workload, metric: Metric, key: str, base: 
     memory = results.memory.get(workload.name, {}).get(key)
     name = f"{name_of(key, workload.writes):<{50 if workload.writes else 26}}"
     line = f"  {name}{figure(value):>9} {figure(min(values)):>9} ..{figure(max(values)):>9}"
-    line += f"   ours: {ratio(metric, ours, value):5.2f} x" if key != base else " " * 17
+    line += f"   ours: {ratio(metric, ours, value):5.2f} x" if base and key != base else " " * 17
     return line + (f"   RSS {memory['rss']:.0f}, peak {memory['peak']:.0f} MiB" if memory else "")
 
 

@@ -33,15 +33,17 @@ def bucket_there(place: Place, server: Server) -> None:
 
 def _upload(server: Server, path: str, size: int) -> Figures:
     numbers = range(1, -(-size // PART) + 1)
+    began = time.perf_counter()
+    # A connection for each step: nanio closes one that is idle for five seconds.
     with server.client() as client:
-        began = time.perf_counter()
         answer = _good(client.call("POST", server.target("POST", path, {"uploads": ""})), "CreateMultipartUpload")
-        upload = UPLOAD.search(answer)[1].decode()
-        shares = [numbers[at::CONNECTIONS] for at in range(CONNECTIONS)]
-        etags: dict[int, str] = {}
-        side_by_side([partial(_parts, server, path, upload, share, size, etags) for share in shares])
-        parts = "".join(f"<Part><PartNumber>{n}</PartNumber><ETag>{etags[n]}</ETag></Part>" for n in numbers)
-        body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+    upload = UPLOAD.search(answer)[1].decode()
+    shares = [numbers[at::CONNECTIONS] for at in range(CONNECTIONS)]
+    etags: dict[int, str] = {}
+    side_by_side([partial(_parts, server, path, upload, share, size, etags) for share in shares])
+    parts = "".join(f"<Part><PartNumber>{n}</PartNumber><ETag>{etags[n]}</ETag></Part>" for n in numbers)
+    body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+    with server.client() as client:
         target = server.target("POST", path, {"uploadId": upload})
         before = time.perf_counter()
         answer = _good(client.call("POST", target, body=body), "CompleteMultipartUpload")
