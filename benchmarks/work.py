@@ -35,7 +35,7 @@ class Scale:
     :ivar width: of the tree at each of its four levels.
     """
 
-    seconds: float = 2.0
+    seconds: float = 1.5
     rounds: int = 3
     keys: int = 4000
     large: int = 64 * MIB

@@ -86,5 +86,5 @@ WORKLOADS = (
         "latency-put", "PUT 4 KiB at half load", LATENCY, partial(latency, method="PUT"), small.prefixes, writes=True
     ),
     Workload("start", "Start to first answer", START, start),
-    Workload("memory", "32 PUTs and 32 GETs at once", MEMORY, memory),
+    Workload("memory", "32 PUTs and 32 GETs at once", MEMORY, memory, once=True),
 )

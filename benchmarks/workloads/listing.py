@@ -22,7 +22,7 @@ GROUP = re.compile(rb"<CommonPrefixes>\s*<Prefix>([^<]*)</Prefix>")
 TOKEN = re.compile(rb"<NextContinuationToken>([^<]*)</NextContinuationToken>")
 
 #: Seconds after which a list is given up; the rate is then that of the keys so far.
-PATIENCE = 60.0
+PATIENCE = 30.0
 
 #: Keys in one DeleteObjects, and in one page.
 MOST = 1000
