@@ -35,7 +35,7 @@ from twisted_s3.storage.memory import MemoryStore
 
 READABLE = (
     b'{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", '
-    b'"Resource": "arn:aws:s3:::home/*"}]}'
+    b'"Resource": "arn:aws:s3:::pages/*"}]}'
 )
 INDEX = b"<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>"
 LOOPBACK = "tcp:0:interface=127.0.0.1"
@@ -142,15 +142,15 @@ class Services(TestCase):
         [pages] = service.listeners.website_addresses()
         self.assertNotEqual(pages, url)
         for path, body in (
-            ("/home", None),
-            ("/home?website", INDEX),
-            ("/home?policy", READABLE),
-            ("/home/i", b"<p>hello"),
+            ("/pages", None),
+            ("/pages?website", INDEX),
+            ("/pages?policy", READABLE),
+            ("/pages/i", b"<p>hello"),
         ):
             status, answer = await self.ask("PUT", url, path, body)
             self.assertIn(status, (200, 204), answer)
         for address, expected in ((pages, (200, b"<p>hello")), (url, (403, None))):
-            page = await treq.get(f"{address}/", headers={"Host": "home.web.test"}, agent=self.agent)
+            page = await treq.get(f"{address}/", headers={"Host": "pages.web.test"}, agent=self.agent)
             content = await page.content()
             self.assertEqual((page.code, content if page.code == 200 else None), expected)
         await service.stopService()

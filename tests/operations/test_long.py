@@ -56,22 +56,22 @@ class SlowStore(proxyForInterface(IObjectStore, "inner")):  # type: ignore[misc]
             if self.failure is not None:
                 raise self.failure
 
-    async def complete_upload(self, *args: Any) -> ObjectVersion:
+    async def complete_upload(self, *args: Any, **named: Any) -> ObjectVersion:
         """Complete, late."""
         await self.pass_gate()
-        version: ObjectVersion = await self.inner.complete_upload(*args)
+        version: ObjectVersion = await self.inner.complete_upload(*args, **named)
         self.completed.set()
         return version
 
-    async def stage(self, *args: Any) -> Any:
+    async def stage(self, *args: Any, **named: Any) -> Any:
         """Stage, late: the first thing that a copy does when all is checked."""
         await self.pass_gate()
-        return await self.inner.stage(*args)
+        return await self.inner.stage(*args, **named)
 
-    async def stage_part(self, *args: Any) -> Part:
+    async def stage_part(self, *args: Any, **named: Any) -> Part:
         """Stage, late."""
         await self.pass_gate()
-        return await self.inner.stage_part(*args)
+        return await self.inner.stage_part(*args, **named)
 
 
 class Long(OperationTestCase):

@@ -174,6 +174,8 @@ class Rights(OperationTestCase):
                 "PutBucketRequestPayment",
                 {"RequestPaymentConfiguration": {"Payer": "BucketOwner"}},
             ),
+            ("put_bucket_logging", "PutBucketLogging", {"BucketLoggingStatus": {}}),
+            ("get_bucket_logging", "GetBucketLogging", {}),
             ("put_bucket_website", "PutBucketWebsite", {"WebsiteConfiguration": website}),
             ("get_bucket_website", "GetBucketWebsite", {}),
             ("delete_bucket_website", "DeleteBucketWebsite", {}),

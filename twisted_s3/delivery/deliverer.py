@@ -94,10 +94,13 @@ class Deliverer:
         self._stopping = False
         self._waiting: Deferred[None] | None = None
         self._under_way: set[Deferred[None]] = set()
+        self._trying: Deferred[Exception | None] | None = None
 
     def hurry(self) -> None:
         """End `run` soon."""
         self._stopping = True
+        if self._trying is not None:
+            self._trying.cancel()
         self._wake()
 
     async def run(self) -> None:
@@ -248,7 +251,14 @@ class Deliverer:
         for letter in await self._feed.again(self.name):
             if self._stopping or self._failures:
                 return
-            problem = await self._deliver(letter.name, letter.message)
+            self._trying = Deferred.fromCoroutine(self._deliver(letter.name, letter.message))
+            try:
+                problem = await self._trying
+            except CancelledError:
+                # Whoever delivers next tries it.
+                return
+            finally:
+                self._trying = None
             if problem is not None:
                 await self._bury(letter.name, letter.message, problem, letter.attempts + 1)
             await self._feed.done(self.name, letter)

@@ -24,6 +24,8 @@ from twisted_s3.storage.filesystem.sync import DirectorySync
 #: How large all segments together may be, in bytes, unless told otherwise, and how many there are then.
 DEFAULT_LIMIT = 256 << 20
 _SEGMENTS = 16
+#: More of a segment could not be told by a position.
+_LARGEST_SEGMENT = 1 << 30
 
 #: How much is read at a time; no line is nearly as long.
 _READ_BYTES = 256 << 10
@@ -52,7 +54,8 @@ class EventLog:
         self._directories = directories
         self._locks = locks
         self._now = now
-        self._segment_bytes = max(limit // _SEGMENTS, 4096)
+        self._segment_bytes = min(max(limit // _SEGMENTS, 4096), _LARGEST_SEGMENT)
+        self._segments = max(limit // self._segment_bytes, _SEGMENTS)
         self._newest = 0
 
     def append(self, content: Content, durable: bool) -> Position:
@@ -169,7 +172,7 @@ class EventLog:
         return number, descriptor, 0
 
     def _make_room(self, numbers: Sequence[int]) -> None:
-        excess = len(numbers) + 1 - _SEGMENTS
+        excess = len(numbers) + 1 - self._segments
         for number in numbers[: max(excess, 0)]:
             self._log.critical("the log of events is full: segment {number} goes, undelivered", number=number)
             self._remove(number)

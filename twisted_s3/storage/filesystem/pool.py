@@ -6,10 +6,18 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.python.threadpool import ThreadPool
 
 T = TypeVar("T")
+
+
+#: How many threads wait for the disk unless told otherwise.
+DEFAULT_THREADS = 16
+
+
+class IStoreReactor(IReactorFromThreads, IReactorTime):
+    """What a store asks of a reactor."""
 
 
 class DiskPool:

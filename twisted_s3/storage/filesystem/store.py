@@ -8,7 +8,7 @@ from functools import partial
 from os import PathLike
 from typing import Any, TypeVar
 
-from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_s3.errors import S3Error
@@ -62,7 +62,7 @@ from twisted_s3.storage.filesystem.metadata import Metadata
 from twisted_s3.storage.filesystem.objects import Objects
 from twisted_s3.storage.filesystem.orphans import Orphans
 from twisted_s3.storage.filesystem.parts import Parts
-from twisted_s3.storage.filesystem.pool import DiskPool
+from twisted_s3.storage.filesystem.pool import DEFAULT_THREADS, DiskPool, IStoreReactor
 from twisted_s3.storage.filesystem.quarantine import Quarantine
 from twisted_s3.storage.filesystem.reading import OpenedObject
 from twisted_s3.storage.filesystem.realdisk import RealDisk
@@ -80,14 +80,6 @@ from twisted_s3.storage.filesystem.verifying import VerifyingObject
 from twisted_s3.storage.filesystem.versions import Versions
 
 T = TypeVar("T")
-
-
-class IStoreReactor(IReactorFromThreads, IReactorTime):
-    """What a store asks of a reactor."""
-
-
-#: How many threads wait for the disk unless told otherwise.
-DEFAULT_THREADS = 16
 
 
 @implementer(IObjectStore, INotes)
