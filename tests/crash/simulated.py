@@ -169,6 +169,7 @@ class SimulatedDisk(Names):
     #: The very steps of the real disk, between which the power can fail.
     def publish(self, temporary: Temporary, path: bytes, replace: bool) -> None:
         """Give a temporary its name."""
+        self.before("publish")
         RealDisk.publish(self, temporary, path, replace)  # type: ignore[arg-type]
 
     def close(self, descriptor: Descriptor) -> None:

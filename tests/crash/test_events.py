@@ -282,7 +282,7 @@ class Doubts(SynchronousTestCase):
         world.put("k", b"x" * 10_000, told=False)
         now(world.store.events.announce({"to": {}, "message": {}}))
         before = len(world.lines())
-        world.disk.capacity = world.disk.used()
+        world.disk.capacity = world.disk.used
         with self.assertRaises(S3Error):
             world.put("k", b"second")
         delete(world)

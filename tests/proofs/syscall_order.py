@@ -161,7 +161,8 @@ def run(directory: Path, *arguments: str) -> tuple[Mapping[str, Episode], Mappin
     # A pipe ends when the tracer does, which is after the daemon.
     with ThreadPoolExecutor(1) as reader:
         trace = reader.submit(output.read_text)
-        server = Server(directory, arguments=arguments, before=command(str(output)))
+        # No job of its own may write between two calls of one operation.
+        server = Server(directory, arguments=(*arguments, "--lifecycle-interval=0"), before=command(str(output)))
         try:
             checks = _write_all(server)
         finally:

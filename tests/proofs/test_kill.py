@@ -30,7 +30,7 @@ ROUNDS = int(os.environ.get("S3STORE_PROOF_ROUNDS", "10"))
 SEED = int(os.environ.get("S3STORE_PROOF_SEED", str(random.SystemRandom().randrange(10**6))))
 CLIENTS = 6
 WORKERS = 2
-BELONGS = re.compile(r"locks/((bucket|key|upload)-\d+|lease-[a-z-]+)")
+BELONGS = re.compile(r"locks/((bucket|key|upload)-\d+|lease-[a-z-]+)|notes/[a-z-]+")
 
 
 class KillTests(SynchronousTestCase):
