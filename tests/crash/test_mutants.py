@@ -25,7 +25,7 @@ from twisted_s3.storage.filesystem.objects import Objects
 from twisted_s3.storage.filesystem.sync import DirectorySync
 
 #: Most take one to four; the run by command tries all, and longer.
-_EPISODES = 40
+_EPISODES = 120
 
 #: The steps without which a promise breaks soon.
 _CORE = (
