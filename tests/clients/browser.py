@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,8 @@ _ARGUMENTS = (
     "--disable-dev-shm-usage",
 )
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+#: How long a page may take, seconds.
+_PATIENCE = 60
 _STARTED = re.compile(r"started successfully on port (\d+)")
 
 
@@ -64,7 +67,13 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """Click, and wait for the page that comes of it."""
+        self.run("window.isLeft = true")
         _call("POST", f"{self._session}/element/{self._find(selector)}/click", {})
+        # The driver waits for a page that is on its way, and now and then asks before the browser has set out.
+        deadline = time.monotonic() + _PATIENCE
+        while not self.run("return !window.isLeft && document.readyState === 'complete'"):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no page came of a click on {selector}")
 
     def _find(self, selector: str) -> str:
         found = _call("POST", f"{self._session}/element", {"using": "css selector", "value": selector})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -56,9 +57,7 @@ class BrowserForm(ServingTestCase):
         port = reactor.listenTCP(0, Site(page), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         home = f"http://127.0.0.1:{port.getHost().port}/"
-        folder = Path(self.mktemp())
-        folder.mkdir()
-        file = folder.resolve() / 'å "b".bin'
+        file = Path(self.enterContext(TemporaryDirectory())) / 'å "b".bin'
         file.write_bytes(CONTENT)
         await self.in_thread(self.upload, server, page, home, file)
 

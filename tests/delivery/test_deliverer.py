@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from twisted.internet import reactor
@@ -189,7 +190,7 @@ class Delivering(DelivererTestCase):
     @coroutine
     async def test_a_large_queue(self) -> None:
         """However large the queue may be, places in it can be noted."""
-        self.root = Path(self.mktemp())
+        self.root = Path(self.enterContext(TemporaryDirectory())) / "data"
         self.store = FilesystemStore(self.root, reactor, durable=False, threads=4, event_limit=1 << 45)
         await self.store.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(self.store.stop()))

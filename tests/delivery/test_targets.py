@@ -11,6 +11,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from twisted.internet import reactor
@@ -313,7 +314,7 @@ class Configured(SynchronousTestCase):
 
     def load(self, text: str) -> list[str]:
         """The names of the targets of a file."""
-        path = Path(self.mktemp())
+        path = Path(self.enterContext(TemporaryDirectory())) / "s3store.toml"
         path.write_text(text)
         self.path = path
         return [target.name for target in load_targets(path)]
