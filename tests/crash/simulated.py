@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from zope.interface import implementer
 
-from tests.crash.inodes import Crash, Directory, File, Inode, PowerOff, apply, surviving
+from tests.crash.inodes import Crash, Directory, File, Inode, PowerOff, apply, surviving, with_needed
 from tests.crash.names import Names, error
 from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Kind, Stat, Temporary
 from twisted_s3.storage.filesystem.realdisk import RealDisk
@@ -263,15 +263,12 @@ class SimulatedDisk(Names):
         self._change("fsync_directory")
         directory = self._directory(path)
         directory.sync_attributes()
-        steps = {change.step for change in self._pending if change.directory is directory}
-        rest = []
-        for change in self._pending:
-            moved = self.atomic_renames or isinstance(change.target, Directory | None)
-            if change.directory is directory or (moved and change.step in steps):
-                self._stabilise(change)
-            else:
-                rest.append(change)
-        self._pending = rest
+        synced = {change for change in self._pending if change.directory is directory}
+        kept = with_needed(self._pending, synced, self.atomic_renames)
+        for change in kept:
+            self._stabilise(change)
+        stable = set(kept)
+        self._pending = [change for change in self._pending if change not in stable]
 
     def is_anchored(self, directory: bytes) -> bool:
         """Look for the mark of :meth:`anchor`."""

@@ -223,6 +223,19 @@ class PowerTests(SynchronousTestCase):
         self.disk.fsync_directory(b"")
         self.assertEqual(self.names(self.disk.power_off(LOST)), [b"a"])
 
+    def test_a_removed_directory_that_is_synced_goes_with_all_that_went_from_it(self) -> None:
+        for directory in (b"d/b", b"e"):
+            self.disk.mkdir(directory)
+        self.make(b"d/b/a")
+        for directory in (b"d/b", b"d", b""):
+            self.disk.fsync_directory(directory)
+        self.disk.rename(b"d/b/a", b"e/a")
+        self.disk.rmdir(b"d/b")
+        # Nobody synced the place to which it moved.
+        self.disk.fsync_directory(b"d")
+        after = self.disk.power_off(LOST)
+        self.assertEqual((self.names(after, b"d"), self.names(after, b"e")), ([], [b"a"]))
+
     def test_a_name_that_is_taken_over_never_is_nobodys(self) -> None:
         self.make(b"a", b"old")
         self.disk.fsync_directory(b"")
