@@ -8,7 +8,6 @@ from tests.fuzz.heads import NOW, SIZE, attempt
 from tests.protocol import signing
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol import postform, requestdocs
-from twisted_s3.protocol.access import acl, ownership, publicblock
 from twisted_s3.protocol.authentication import Authenticator
 from twisted_s3.protocol.awschunked import Decoder
 from twisted_s3.protocol.formdata import FormParser, boundary_of
@@ -19,7 +18,6 @@ from twisted_s3.protocol.policy.principals import ANONYMOUS
 from twisted_s3.protocol.policy.public import is_public
 from twisted_s3.protocol.postpolicy import parse_policy
 from twisted_s3.protocol.sigv4 import Seed
-from twisted_s3.protocol.versioning import parse_versioning
 
 _AUTHENTICATOR = Authenticator(signing.REGION)
 _SEED = Seed("key", "0" * 64, b"k" * 32, "20140513/eu-west-1/s3/aws4_request", "20140513T000000Z")
@@ -52,21 +50,12 @@ def _decoded(decoder: Decoder, pieces: list[bytes]) -> tuple[str, bytes]:
 
 
 def xml(data: bytes) -> None:
-    """Every document that a request can bring."""
-
-    def resolve(kind: str, text: str) -> str:
-        return text or "x"
-
+    """What is asked for in a document: a bucket, deletions, the parts of an object, a restoration."""
     attempt(
         partial(requestdocs.parse_create_bucket, data),
         partial(requestdocs.parse_delete, data),
         partial(requestdocs.parse_complete_multipart_upload, data),
-        partial(requestdocs.parse_tagging, data),
         partial(requestdocs.check_restore_request, data),
-        partial(parse_versioning, data),
-        partial(acl.parse_acl, data, resolve),
-        partial(ownership.parse_ownership, data),
-        partial(publicblock.parse_public_access_block, data),
     )
 
 

@@ -6,12 +6,18 @@ import os
 from functools import partial
 from pathlib import Path
 
+from twisted.internet.defer import Deferred
+
 from twisted_s3.credentials import UserSources
+from twisted_s3.delivery.configured import load_targets
+from twisted_s3.keyring import read_keys
+from twisted_s3.lifecycle.position import NAME, PassingNotes, load_position, save_position
 from twisted_s3.model import ObjectVersion, Upload
 from twisted_s3.protocol.properties import headers_of
 from twisted_s3.settings import SettingsError
 from twisted_s3.settingsources import load
 from twisted_s3.storage.filesystem import record
+from twisted_s3.storage.filesystem.scrubber import Pass
 
 _STAMP = record.Stamp(3, 1_400_000_000_000_000_000, 7)
 
@@ -52,6 +58,43 @@ def credentials(data: bytes) -> None:
         pass
     finally:
         _close(path)
+
+
+def keyring(data: bytes) -> None:
+    """The JSON file with keys."""
+    path = _file(data, "keyring")
+    try:
+        read_keys(path)
+    except SettingsError as error:
+        assert "\n" not in str(error).strip(), error
+    finally:
+        _close(path)
+
+
+def targets(data: bytes) -> None:
+    """The TOML file: the targets of events in it."""
+    path = _file(data, "targets")
+    try:
+        load_targets(path)
+    except SettingsError as error:
+        assert "\n" not in str(error).strip(), error
+    finally:
+        _close(path)
+
+
+def notes(data: bytes) -> None:
+    """How far lifecycle and scrubbing have come: what is no such note is as good as none."""
+
+    async def lifecycle() -> None:
+        notes = PassingNotes()
+        await notes.save_note(NAME, data)
+        found = await load_position(notes)
+        await save_position(notes, found)
+        assert repr(await load_position(notes)) == repr(found), found
+
+    Deferred.fromCoroutine(lifecycle()).addErrback(lambda failure: failure.raiseException())
+    found = Pass.load(data)
+    assert repr(Pass.load(found.document)) == repr(found), found
 
 
 def records(data: bytes) -> None:

@@ -7,14 +7,15 @@ from functools import partial
 
 from tests.protocol import signing
 from twisted_s3.errors import S3Error
-from twisted_s3.model import ByteRange, ObjectVersion, Properties
+from twisted_s3.model import ByteRange, Encryption, ObjectVersion, Properties
 from twisted_s3.operations.dispatch import find_operation
 from twisted_s3.operations.table import BUCKET, OBJECT, SERVICE
-from twisted_s3.protocol import conditions, dates, listing, multipart, ranges, tagging
+from twisted_s3.protocol import bucketlogging, conditions, dates, listing, multipart, objectlock, ranges, tagging
 from twisted_s3.protocol.access import acl
 from twisted_s3.protocol.attributes import wanted_attributes
 from twisted_s3.protocol.authentication import Authenticator
 from twisted_s3.protocol.copysource import parse_copy_source, parse_rename_source
+from twisted_s3.protocol.encryption import headers as encryption
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.names import bucket_of_host, check_bucket_name, check_key, decode_key
 from twisted_s3.protocol.payload import payload_for
@@ -172,3 +173,72 @@ def query_values(data: bytes) -> None:
         partial(multipart.part_number, text),
         partial(check_key, text),
     )
+
+
+def encryption_headers(data: bytes) -> None:
+    """``x-amz-server-side-encryption*``: customers' keys, also of a copy's source, and the server's."""
+    head = head_of(data)
+
+    def customer(prefix: str) -> None:
+        key = encryption.customer_key_of(head, prefix)
+        if key is not None:
+            encryption.check_key_length(key)
+            for name, value in key.headers:
+                name.encode("ascii")
+                value.encode("ascii")
+
+    def server() -> None:
+        wanted = encryption.wanted_of(head)
+        made = Encryption(wanted.kind, name=encryption.key_name(wanted.key), context=wanted.context)
+        for name, value in encryption.encryption_headers(made, written=True):
+            name.encode("ascii")
+            value.encode("latin-1")
+
+    attempt(
+        partial(customer, encryption.PREFIX),
+        partial(customer, encryption.SOURCE_PREFIX),
+        partial(server),
+        partial(encryption.refuse_on_read, head),
+    )
+
+
+def lock_headers(data: bytes) -> None:
+    """``x-amz-object-lock-*``: a lock that is taken can be told, and is then the same."""
+    lock = objectlock.lock_of(head_of(data), NOW)
+    told = {
+        name: [value] for name, value in (*objectlock.retention_headers(lock), *objectlock.legal_hold_headers(lock))
+    }
+    assert objectlock.lock_of(RequestHead("PUT", b"/", b"", told), NOW) == lock, (lock, told)
+
+
+def log_line(data: bytes) -> None:
+    """The line of a request in the log of a bucket: one line of ASCII, whatever the request was."""
+    text, head = decoded(data), head_of(data)
+    agent, target = head.header("user-agent") or "", text_of(head.path)
+    line = bucketlogging.log_line(
+        bucketlogging.Request(
+            bucket_owner=text,
+            bucket=text,
+            time=NOW,
+            remote="::1",
+            requester=text,
+            request_id=text,
+            operation="REST.PUT.OBJECT",
+            key=text,
+            target=target,
+            status=None,
+            error=text,
+            sent=0,
+            size=None,
+            milliseconds=0.5,
+            referer=text_of(data),
+            user_agent=agent,
+            version_id=text,
+            host_id=text,
+            signature="SigV4",
+            authentication="AuthHeader",
+            host=text_of(data),
+        )
+    )
+    assert line.isascii() and line.endswith(b"\n") and line.count(b"\n") == 1, line
+    assert line[:-1].decode().isprintable(), line

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-from tests.fuzz import bodies, files, heads
+from tests.fuzz import bodies, documents, files, heads, samples
 from tests.protocol import signing
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.head import RequestHead
@@ -59,14 +59,7 @@ _XML = (
     b"Tue, 13 May 2014 16:53:20 GMT</LastModifiedTime></Object><Quiet>true</Quiet></Delete>",
     b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>&quot;a&quot;</ETag><ChecksumCRC32>AAAAAA=="
     b"</ChecksumCRC32></Part></CompleteMultipartUpload>",
-    b"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>",
     b"<RestoreRequest><Days>1</Days><GlacierJobParameters><Tier>Bulk</Tier></GlacierJobParameters></RestoreRequest>",
-    b"<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Disabled</MfaDelete></VersioningConfiguration>",
-    b"<AccessControlPolicy><Owner><ID>a</ID></Owner><AccessControlList><Grant><Grantee xmlns:xsi='http://www.w3.org/"
-    b"2001/XMLSchema-instance' xsi:type='Group'><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee>"
-    b"<Permission>READ</Permission></Grant></AccessControlList></AccessControlPolicy>",
-    b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>",
-    b"<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>",
     b"<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><Delete>&b;</Delete>",
     b"<?xml version='1.0' encoding='utf-16'?><Delete/>",
 )
@@ -130,6 +123,20 @@ _TOML = (
     b'[[users]]\naccess_key = "abc"\nsecret_key = "12345678"\npolicy = "readonly"\n',
     b'[server]\nendpoint = ["tcp:9000"]\n[[users]]\nkeys = [{access_key = "abc", secret_key = "12345678"}]\n',
 )
+_KEYRING = (
+    b'{"keys": [{"id": "5f0c", "name": "sse-s3", "created": "2026-11-27T12:00:00Z", "key": '
+    b'"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}]}',
+)
+_TARGETS = (
+    b'[[targets]]\nname = "a"\ntype = "webhook"\nurl = "https://a.b/c"\nsecret = "whsec_YQ=="\ntimeout = 5\n'
+    b'headers = {x = "y"}\n[[targets]]\nname = "b"\ntype = "file"\npath = "/tmp/a"\ngive_up = 3.5\n',
+    b'[[targets]]\nname = "c"\ntype = "nats"\nurl = ["nats://a:4222"]\nsubject = "a.b"\njetstream = true\n',
+)
+_NOTES = (
+    b'{"bucket": "b", "start": "k", "completed": 1.5}',
+    b'{"began": 1.0, "ended": 0.0, "deep": true, "position": {"bucket": "b", "section": "s", "path": "p"}, "files": 1, '
+    b'"read": 2, "damaged": 0}',
+)
 _RECORDS = (
     b'{"v":1,"s":[3,1400000000000000000,7],"e":"a","k":{"CRC32":"AAAAAA=="},"p":[[1,3,"a",0.0,{}]],"i":"u","o":"o",'
     b'"n":"x","l":["GOVERNANCE",1.0,true],"h":{"Content-Type":"a"},"u":{"a":"b"},"t":{},"a":{"g":[["a","READ"]]}}',
@@ -180,10 +187,27 @@ TARGETS = (
     Target("query values", heads.query_values, (b"1000", b"url", b"null", b"c3RhcnQ=", "a\U0010ffff".encode())),
     Target("aws-chunked", bodies.aws_chunked, _CHUNKS),
     Target("xml", bodies.xml, _XML),
+    Target("lifecycle", documents.lifecycle, samples.LIFECYCLES),
+    Target("bucket encryption", documents.bucket_encryption, samples.ENCRYPTIONS),
+    Target("encryption headers", heads.encryption_headers, samples.ENCRYPTION_HEADERS),
+    Target("cors", documents.cors_rules, samples.CORS),
+    Target("cors request", documents.cors_request, samples.CORS_REQUESTS),
+    Target("object lock", documents.object_lock, samples.LOCKS),
+    Target("lock headers", heads.lock_headers, samples.LOCK_HEADERS),
+    Target("notification", documents.events, samples.NOTIFICATIONS),
+    Target("website", documents.websites, samples.WEBSITES),
+    Target("logging", documents.logging, samples.LOGGINGS),
+    Target("log line", heads.log_line, samples.LOG_LINES),
+    Target("acl", documents.access_list, samples.ACLS),
+    Target("small documents", documents.small, samples.SMALL),
+    Target("tagging", documents.tags, samples.TAGS),
     Target("form", bodies.form, (_form(),)),
     Target("post policy", bodies.post_policy, (b64encode(json.dumps(_POST_POLICY).encode()), b"eyJhIjoxfQ==")),
     Target("policy", bodies.policy, _POLICIES),
     Target("settings", files.settings, _TOML),
     Target("credentials", files.credentials, _USERS),
+    Target("keyring", files.keyring, _KEYRING),
+    Target("targets", files.targets, _TARGETS),
+    Target("notes", files.notes, _NOTES),
     Target("records", files.records, _RECORDS),
 )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fuzz import bodies, files, heads
+from tests.fuzz import bodies, documents, files, heads
 from tests.fuzz.targets import TARGETS, Target
 from twisted_s3.errors import S3Error
 
@@ -33,7 +33,7 @@ class Short(SynchronousTestCase):
         """No parser that was written for fuzzing is left out of the run."""
         written = {
             value
-            for module in (heads, bodies, files)
+            for module in (heads, bodies, documents, files)
             for name, value in vars(module).items()
             if getattr(value, "__module__", "") == module.__name__
             and getattr(value, "__annotations__", None) == {"data": "bytes", "return": "None"}

@@ -43,7 +43,9 @@ class FilesystemTests(FilesystemKit, RoundsContract, RacesContract, TestCase):
         await other.start()
         self.addCleanup(other.stop)
         self.assertEqual(await load_position(other), Position("bucket", "\u00e9\n", 1.5))
-        for broken in (b"", b"{", b"[]", b'{"bucket":"a"}', b"null"):
+        huge = b'{"bucket":"a","start":"","completed":1' + b"0" * 400 + b"}"
+        alone = b'{"bucket":"a","start":"\\ud800","completed":1.5}'
+        for broken in (b"", b"{", b"[]", b'{"bucket":"a"}', b"null", b"[" * 100_000, huge, alone):
             await self.store.save_note("lifecycle", broken)
             self.assertEqual(await load_position(self.store), Position())
 

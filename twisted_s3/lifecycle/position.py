@@ -32,8 +32,11 @@ async def load_position(notes: INotes) -> Position:
     raw = await notes.load_note(NAME)
     try:
         found = json.loads(raw or b"{}")
-        return Position(str(found["bucket"]), str(found["start"]), float(found["completed"]))
-    except (ValueError, KeyError, TypeError):
+        position = Position(str(found["bucket"]), str(found["start"]), float(found["completed"]))
+        # Half of a surrogate pair is in no key.
+        (position.bucket + position.start).encode()
+        return position
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return Position()
 
 

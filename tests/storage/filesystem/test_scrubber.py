@@ -81,7 +81,8 @@ class ScrubberTests(ScrubKit, TestCase):
         self.assertTrue(16 << 20 <= after["read"] <= 18 << 20)
 
     async def test_nonsense_for_a_record(self) -> None:
-        for nonsense in (b"", b"[]", b"{}", b'{"position": 7}'):
+        typed = b'{"position": {}, "began": "0"}'
+        for nonsense in (b"", b"[]", b"{}", b'"position"', b'{"position": 7}', b"[" * 100_000, typed):
             (self.root / ".s3store/scrub.json").write_bytes(nonsense)
             await self.until(Deferred.fromCoroutine(self.scrubber(deep=False).run()))
             self.assertEqual((self.record()["files"], self.record()["read"]), (10, 0))

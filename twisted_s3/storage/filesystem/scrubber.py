@@ -54,9 +54,19 @@ class Pass:
         try:
             found: dict[str, Any] = json.loads(raw or b"")
             position = Position(**found.pop("position"))
-            return cls(**found, position=position)
-        except (ValueError, LookupError, TypeError):
+            loaded = cls(**found, position=position)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return cls(ended=-1.0)
+        return loaded if loaded._is_sound() else cls(ended=-1.0)
+
+    def _is_sound(self) -> bool:
+        """Whether everything is of the type that it should have: others may have written the file."""
+        numbers = (self.began, self.ended, self.files, self.read, self.damaged)
+        return (
+            all(type(number) in (int, float) for number in numbers)
+            and isinstance(self.deep, bool)
+            and all(isinstance(text, str) for text in attrs.astuple(self.position))
+        )
 
 
 class Scrubber:
