@@ -18,8 +18,8 @@ from tests.crash.world import now, open_store
 from tests.storage.kit import OWNER, PlainPayload
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import always
-from twisted_s3.model import ObjectVersion, Properties
-from twisted_s3.storage.filesystem.disk import IDisk
+from twisted_s3.model import ENABLED, ObjectVersion, Properties
+from twisted_s3.storage.filesystem.disk import Access, IDisk
 from twisted_s3.storage.filesystem.store import FilesystemStore
 
 #: Seeds that once showed a defect of the store; the short run begins with them.
@@ -68,8 +68,8 @@ class _Liar:
         return getattr(self._disk, name)
 
 
-class UnsyncedNamesTests(SynchronousTestCase):
-    """Processes are killed before they sync a name. Whoever then builds on that name must sync it."""
+class _StoreTests(SynchronousTestCase):
+    """A store on a simulated disk, with a bucket and an object."""
 
     def setUp(self) -> None:
         self.disk = SimulatedDisk()
@@ -87,10 +87,18 @@ class UnsyncedNamesTests(SynchronousTestCase):
         """Puts something around the disk."""
         return disk
 
-    def put(self, key: str, body: bytes) -> None:
+    def put(self, key: str, body: bytes) -> ObjectVersion:
         staged = now(self.store.stage("alpha", PlainPayload()))
         now(staged.write(body))
-        now(staged.commit(key, Properties(), always, OWNER))
+        return now(staged.commit(key, Properties(), always, OWNER))
+
+    def lose_power(self) -> None:
+        self.disk = self.disk.power_off(_LOST)
+        self.store = self.open()
+
+
+class UnsyncedNamesTests(_StoreTests):
+    """Processes are killed before they sync a name. Whoever then builds on that name must sync it."""
 
     def killed(self, call: Callable[[], object], made: bytes = b"") -> None:
         """Make a call that does not come to the sync of a name, and start anew.
@@ -108,20 +116,22 @@ class UnsyncedNamesTests(SynchronousTestCase):
         self.disk.kill()
         self.store = self.open()
 
-    def lose_power(self) -> None:
-        self.disk = self.disk.power_off(_LOST)
-        self.store = self.open()
-
-    def test_tags_of_an_object_that_is_not_yet_synced(self) -> None:
-        self.killed(lambda: self.put("k", b"new"))
+    def assert_tagged(self, key: str) -> None:
+        self.killed(lambda: self.put(key, b"new"))
 
         def change(version: ObjectVersion) -> ObjectVersion:
             self.assertEqual(version.size, 3)
             return attrs.evolve(version, properties=Properties(tags={"t": "1"}))
 
-        now(self.store.change_object("alpha", "k", change))
+        now(self.store.change_object("alpha", key, change))
         self.lose_power()
-        self.assertEqual(now(self.store.head_object("alpha", "k")).properties.tags, {"t": "1"})
+        self.assertEqual(now(self.store.head_object("alpha", key)).properties.tags, {"t": "1"})
+
+    def test_tags_of_an_object_that_is_not_yet_synced(self) -> None:
+        self.assert_tagged("k")
+
+    def test_tags_of_an_object_in_folders_that_are_not_yet_synced(self) -> None:
+        self.assert_tagged("a/b/c")
 
     def test_a_deletion_that_is_not_yet_synced(self) -> None:
         self.killed(lambda: now(self.store.delete_object("alpha", "k")))
@@ -135,6 +145,30 @@ class UnsyncedNamesTests(SynchronousTestCase):
         upload = now(self.store.create_upload("beta", "k", Properties(), OWNER))
         self.lose_power()
         self.assertEqual(now(self.store.get_upload("beta", "k", upload.id)), upload)
+
+
+class DirectedTests(_StoreTests):
+    """What the other episodes meet too seldom."""
+
+    def test_a_version_whose_id_was_drafted_too_early(self) -> None:
+        now(self.store.change_bucket("alpha", lambda bucket: attrs.evolve(bucket, versioning=ENABLED)))
+        self.put("k", b"first")
+        self.disk.now_ns -= 3600 * 10**9
+        version = self.put("k", b"second")
+        self.lose_power()
+        self.assertEqual(now(self.store.head_object("alpha", "k", version.version_id)).size, 6)
+
+    def test_a_rename_of_a_file_that_nobody_synced(self) -> None:
+        descriptor = self.disk.open(b"alpha/hand.txt", Access.NEW)
+        self.disk.write(descriptor, 0, [b"by hand"])
+        self.disk.close(descriptor)
+        self.disk.now_ns += 10 * 10**9
+        # Now it has a record, which is not on stable storage either.
+        before = now(self.store.head_object("alpha", "hand.txt"))
+        now(self.store.rename_object("alpha", "hand.txt", "renamed"))
+        self.lose_power()
+        after = now(self.store.head_object("alpha", "renamed"))
+        self.assertEqual((after.etag, after.properties), (before.etag, before.properties))
 
 
 class HistoryTests(SynchronousTestCase):

@@ -19,6 +19,7 @@ from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Pending, Witness, always
 from twisted_s3.model import ENABLED, SUSPENDED, Deletion, ObjectVersion, Part, Properties
 from twisted_s3.queueing import BEGINNING, Line
+from twisted_s3.storage.filesystem.disk import IDisk
 from twisted_s3.storage.filesystem.store import FilesystemStore
 
 BUCKET = "alpha"
@@ -32,14 +33,15 @@ Attempt = Callable[["World"], object]
 class World:
     """A store on a simulated disk, whose writes are witnessed."""
 
-    def __init__(self, disk: SimulatedDisk) -> None:
+    def __init__(self, disk: SimulatedDisk, wrap: Callable[[IDisk], IDisk] = lambda disk: disk) -> None:
         self.disk = disk
+        self.wrap = wrap
         self.upload = ""
         self.open()
 
     def open(self) -> None:
         """Start a store."""
-        self.store: FilesystemStore = open_store(self.disk, lambda job: job())
+        self.store: FilesystemStore = open_store(self.disk, lambda job: job(), self.wrap)
         now(self.store.start())
 
     def witness(self, key: str, makes: bool = True) -> Witness:
@@ -141,9 +143,14 @@ ATTEMPTS: dict[str, tuple[Sequence[str], Attempt]] = {
 class CrashedEvents(SynchronousTestCase):
     """One write, and a crash at each of its calls that change something."""
 
+    @staticmethod
+    def wrap(disk: IDisk) -> IDisk:
+        """Puts something around the disk."""
+        return disk
+
     def prepared(self, versioning: str) -> World:
         """A bucket with a key that was written twice before anybody was told of anything."""
-        world = World(SimulatedDisk())
+        world = World(SimulatedDisk(), self.wrap)
         now(world.store.create_bucket(BUCKET, OWNER, ""))
         now(world.store.change_bucket(BUCKET, lambda bucket: attrs.evolve(bucket, versioning=versioning)))
         world.put("k", b"first", told=False)

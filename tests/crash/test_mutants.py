@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.crash import test_crash, test_faults
+from tests.crash import test_crash, test_events, test_faults, test_upkeep
 from tests.crash.mutants import (
     LATE,
     REMOVED,
@@ -20,7 +20,11 @@ from tests.crash.mutants import (
     find_places,
     mutant_of,
 )
+from twisted_s3.model import Deletion, ObjectVersion
+from twisted_s3.storage import testimony
+from twisted_s3.storage.filesystem import objects
 from twisted_s3.storage.filesystem.disk import IDisk
+from twisted_s3.storage.filesystem.metadata import Metadata
 from twisted_s3.storage.filesystem.objects import Objects
 from twisted_s3.storage.filesystem.sync import DirectorySync
 
@@ -101,15 +105,32 @@ class DirectedTests(SynchronousTestCase):
         with patch.object(Objects, "vacant", lambda *args: ()):
             self.assertTrue(self.fails(test_crash.UnsyncedNamesTests, name))
 
-    def test_the_names_of_buckets_at_the_start(self) -> None:
-        name = "test_an_upload_in_a_bucket_that_is_not_yet_synced"
-        self.assertFalse(self.fails(test_crash.UnsyncedNamesTests, name))
+    def assert_needed(self, case: type[SynchronousTestCase], name: str, place: Place) -> None:
+        """A test fails without a step, and only then."""
+        self.assertFalse(self.fails(case, name))
 
         def wrap(disk: IDisk) -> IDisk:
-            return mutant_of(Place("fsync_directory", ()), REMOVED).wrap(disk)
+            return mutant_of(place, REMOVED).wrap(disk)
 
-        case = type("Mutated", (test_crash.UnsyncedNamesTests,), {"wrap": staticmethod(wrap)})
-        self.assertTrue(self.fails(case, name))
+        self.assertTrue(self.fails(type("Mutated", (case,), {"wrap": staticmethod(wrap)}), name))
+
+    def test_the_names_of_buckets_at_the_start(self) -> None:
+        name = "test_an_upload_in_a_bucket_that_is_not_yet_synced"
+        self.assert_needed(test_crash.UnsyncedNamesTests, name, Place("fsync_directory", ()))
+
+    def test_the_folders_of_what_is_tagged(self) -> None:
+        name = "test_tags_of_an_object_in_folders_that_are_not_yet_synced"
+        self.assert_needed(test_crash.UnsyncedNamesTests, name, Place("ancestor", ("Objects.change",)))
+
+    def test_version_ids_that_are_drafted_anew(self) -> None:
+        name = "test_a_version_whose_id_was_drafted_too_early"
+        place = Place("fsync", ("_Draft.write", "_Draft.rewrite"))
+        self.assert_needed(test_crash.DirectedTests, name, place)
+
+    def test_files_that_are_renamed(self) -> None:
+        name = "test_a_rename_of_a_file_that_nobody_synced"
+        place = Place("fsync", ("Renaming._prepared", "Renaming._move_unversioned"))
+        self.assert_needed(test_crash.DirectedTests, name, place)
 
     def test_directories_that_something_moves_into(self) -> None:
         name = "test_a_rename_into_new_directories"
@@ -130,3 +151,31 @@ class DirectedTests(SynchronousTestCase):
         self.assertFalse(self.fails(test_faults.SweepTests, name))
         with mutant.patched():
             self.assertTrue(self.fails(test_faults.SweepTests, name))
+
+    def test_events_that_are_not_synced_before_their_commit(self) -> None:
+        place = Place("fsync", ("EventLog.append", "Journal.begin"))
+        for how in (REMOVED, LATE):
+            wrap = staticmethod(mutant_of(place, how).wrap)
+            case = type("Mutated", (test_events.CrashedEvents,), {"wrap": wrap})
+            self.assertTrue(self.fails(case, "test_power_lost"), how)
+
+    def test_events_that_come_after_their_commit(self) -> None:
+        with patch.object(objects, "Testimony", _LateTestimony):
+            self.assertTrue(self.fails(test_events.CrashedEvents, "test_killed"))
+
+    def test_moves_that_are_not_told_of(self) -> None:
+        name = "test_an_object_that_a_walk_misses_keeps_its_record"
+        self.assertFalse(self.fails(test_upkeep.MovingTests, name))
+        with patch.object(Metadata, "hold", lambda *args: None):
+            self.assertTrue(self.fails(test_upkeep.MovingTests, name))
+
+
+class _LateTestimony(testimony.Testimony):
+    """Begins only when all is over."""
+
+    def begin(self, change: ObjectVersion | Deletion) -> None:
+        self._change = change
+
+    def committed(self) -> None:
+        super().begin(self._change)
+        super().committed()

@@ -24,6 +24,7 @@ from tests.storage.kit import OWNER
 from twisted_s3.model import ENABLED, ObjectVersion, Properties, Upload
 from twisted_s3.storage.filesystem import staging, sync
 from twisted_s3.storage.filesystem.disk import IDisk
+from twisted_s3.storage.filesystem.eventlog import DEFAULT_LIMIT
 from twisted_s3.storage.filesystem.store import FilesystemStore
 
 T = TypeVar("T")
@@ -96,6 +97,7 @@ def open_store(
     later: Callable[[Callable[[], object]], object],
     wrap: Callable[[IDisk], IDisk] = lambda disk: disk,
     min_free: int = 0,
+    event_limit: int = DEFAULT_LIMIT,
 ) -> FilesystemStore:
     """A store that is not yet started.
 
@@ -108,7 +110,7 @@ def open_store(
         return wrap(disk)
 
     reactor: Any = StandInReactor(disk, later)
-    store = FilesystemStore(gettempdir(), reactor, wrap=instead, min_free=min_free)
+    store = FilesystemStore(gettempdir(), reactor, wrap=instead, min_free=min_free, event_limit=event_limit)
     store._pool = InlinePool()  # type: ignore[assignment]
     store._turns = NoTurns()  # type: ignore[assignment]
     return store

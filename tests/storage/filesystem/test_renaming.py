@@ -38,6 +38,20 @@ class RenamingTests(FilesystemKit, TestCase):
         self.assertEqual(await self.store.head_object(BUCKET, "elsewhere"), moved)
         self.assertEqual(self.files(BUCKET), ["elsewhere"])
 
+    async def test_damaged_record(self) -> None:
+        """It could be mended, so none takes its place."""
+        await self.put("x", b"1", properties=Properties(user={"a": "b"}))
+        raw = os.getxattr(self.path("x"), "user.s3store")
+        damaged = raw.replace(b'"a":"b"', b'"a":5.5')
+        os.setxattr(self.path("x"), "user.s3store", damaged)
+        await self.refused("InternalError", self.store.rename_object(BUCKET, "x", "y"))
+        self.flushLoggedErrors()
+        self.assertEqual(os.getxattr(self.path("x"), "user.s3store"), damaged)
+        self.assertEqual(self.files(BUCKET), ["x"])
+        os.setxattr(self.path("x"), "user.s3store", raw)
+        moved = await self.store.rename_object(BUCKET, "x", "y")
+        self.assertEqual(moved.properties.user, {"a": "b"})
+
     async def test_hidden_object_stays_hidden(self) -> None:
         """An object of the overflow that a file put by hand hides does not come to light when the file moves."""
         await self.put("a/b", b"in the way")

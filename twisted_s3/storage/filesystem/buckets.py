@@ -13,7 +13,7 @@ from twisted_s3.errors import S3Error
 from twisted_s3.model import ENABLED, Bucket
 from twisted_s3.storage.filesystem.disk import IDisk, Kind
 from twisted_s3.storage.filesystem.files import Files
-from twisted_s3.storage.filesystem.layout import BUCKETS, STATE, BucketLayout
+from twisted_s3.storage.filesystem.layout import BUCKETS, STATE, BucketLayout, parent
 from twisted_s3.storage.filesystem.locks import Locks
 from twisted_s3.storage.filesystem.marks import Mark, is_settled, mark
 from twisted_s3.storage.filesystem.record import dump_bucket, load_bucket
@@ -139,6 +139,9 @@ class Buckets:
             after = change(before)
             if after != before:
                 self._save(bucket, after)
+            else:
+                # Whoever made it so may have been killed before the record's name was on stable storage.
+                self._directories.sync(parent(bucket.record))
             return after
 
     def delete(self, bucket: BucketLayout) -> None:

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted_s3.queueing import BEGINNING, Letter, Position
 from twisted_s3.storage.filesystem.disk import IDisk
 from twisted_s3.storage.filesystem.files import Files
-from twisted_s3.storage.filesystem.layout import EVENTS
+from twisted_s3.storage.filesystem.layout import EVENTS, parent
 from twisted_s3.storage.filesystem.sync import DirectorySync
 
 _TARGETS = EVENTS + b"/targets"
@@ -68,14 +68,18 @@ class Deliveries:
     def retry(self, target: str, name: str) -> bool:
         """Have a dead letter tried again. Gives whether there was one of that name."""
         source, goal = _path(target, _DEAD, name), _path(target, _AGAIN, name)
-        self._files.ensure(goal.rpartition(b"/")[0])
+        self._files.ensure(parent(goal))
+        # No crash may keep the move and lose where it went.
+        self._directories.reach(parent(goal))
+        found = True
         try:
             self._disk.rename(source, goal)
         except FileNotFoundError:
-            return False
-        self._directories.sync(goal.rpartition(b"/")[0])
-        self._directories.sync(source.rpartition(b"/")[0])
-        return True
+            found = False
+        # Also when there was none: whoever moved or removed it may have been killed before this was on stable storage.
+        self._directories.sync(parent(goal))
+        self._directories.sync(parent(source))
+        return found
 
     def done(self, target: str, letter: Letter) -> None:
         """Forget a letter that was tried again: it was delivered, or is dead anew."""
@@ -105,16 +109,17 @@ class Deliveries:
         return []
 
     def _save(self, document: bytes, path: bytes) -> None:
-        self._files.ensure(path.rpartition(b"/")[0])
+        self._files.ensure(parent(path))
         self._files.save(document, path, replace=True, top=EVENTS)
 
     def _unlink(self, path: bytes) -> bool:
+        found = True
         try:
             self._disk.unlink(path)
         except (FileNotFoundError, NotADirectoryError):
-            return False
-        self._directories.sync(path.rpartition(b"/")[0])
-        return True
+            found = False
+        self._directories.sync(parent(path))
+        return found
 
 
 def _path(target: str, *rest: bytes | str) -> bytes:

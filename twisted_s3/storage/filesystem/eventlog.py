@@ -145,15 +145,18 @@ class EventLog:
             descriptor = self._disk.open(_path(number), Access.WRITE)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        size = self._segment_bytes
         try:
             size = self._disk.fstat(descriptor).size
-        finally:
-            if size >= self._segment_bytes:
-                self._disk.close(descriptor)
+            if size < self._segment_bytes and number != self._newest:
+                # Whoever began it may have been killed before its name was on stable storage.
+                self._directories.sync(EVENT_LOG)
+                self._newest = number
+        except BaseException:
+            self._disk.close(descriptor)
+            raise
         if size >= self._segment_bytes:
+            self._disk.close(descriptor)
             return None
-        self._newest = number
         return number, descriptor, size
 
     def _begin_segment(self) -> tuple[int, Descriptor, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -132,16 +133,18 @@ class Renaming:
         return made
 
     def _prepared(self, source: str, moved: Found, condition: Condition) -> ObjectVersion:
-        """Check the source, and make sure that it carries a durable record: a file put by hand has none."""
+        """Check the source, and make sure that it and its record are durable: a file put by hand may have neither."""
         version = self._lookup.known(source, moved)
         condition(version)
+        if self._metadata.is_damaged(moved.descriptor, moved.stat):
+            raise OSError(errno.EIO, "the record is damaged", moved.path)
         try:
             recorded = self._metadata.read(moved.descriptor, moved.stat, source)
         except SideFileGone:
             recorded = None
         if recorded is None:
             self._metadata.write(moved.descriptor, moved.stat, version)
-            self._disk.fsync(moved.descriptor)
+        self._disk.fsync(moved.descriptor)
         return version
 
     def _move(

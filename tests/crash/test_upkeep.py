@@ -1,0 +1,93 @@
+"""Events, deliveries, notes, configurations, quarantine and repairs last, and it is noticed when one would not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.crash.mutants import REMOVED, Place, PlacesDisk, mutant_of
+from tests.crash.simulated import SimulatedDisk
+from tests.crash.upkeep import DEEDS, Deed, check
+from tests.crash.world import now, open_store
+from tests.storage.filesystem.disks import ObservedDisk
+from tests.storage.kit import OWNER, PlainPayload
+from twisted_s3.interfaces import always
+from twisted_s3.model import Properties
+from twisted_s3.storage.filesystem.store import FilesystemStore
+
+#: Syncs of these deeds that nothing here can notice.
+_NOTICED_ELSEWHERE = {
+    # UnsyncedNamesTests
+    "fsync_directory in ": "the names of buckets, at the start of a store",
+}
+_NEEDLESS = {
+    "fsync_directory in Files.save < Quarantine.take": "the same directory is synced again before the answer",
+}
+
+
+class UpkeepTests(SynchronousTestCase):
+    """Each deed is done or not, and done for good when it was acknowledged."""
+
+    def test_deeds(self) -> None:
+        for deed in DEEDS:
+            self.assertGreater(check(deed), 1, deed.name)
+
+    def test_steps_that_are_left_out(self) -> None:
+        reached: dict[Place, list[Deed]] = defaultdict(list)
+        for deed in DEEDS:
+            places: set[Place] = set()
+            check(deed, lambda disk, places=places: PlacesDisk(disk, places))  # type: ignore[misc]
+            for place in places:
+                reached[place].append(deed)
+        self.assertGreater(len(reached), 15)
+        unnoticed = {str(place) for place, deeds in reached.items() if not self.is_noticed(place, deeds)}
+        self.assertEqual(unnoticed, {*_NOTICED_ELSEWHERE, *_NEEDLESS})
+
+    def is_noticed(self, place: Place, deeds: list[Deed]) -> bool:
+        """Whether a deed fails without it."""
+        for deed in deeds:
+            try:
+                check(deed, mutant_of(place, REMOVED).wrap)
+            except AssertionError:
+                return True
+        return False
+
+
+class MovingTests(SynchronousTestCase):
+    """A walk that looks for side files without a file, and an object that is never where the walk is."""
+
+    def test_an_object_that_a_walk_misses_keeps_its_record(self) -> None:
+        disk = SimulatedDisk()
+        store = open_store(disk, lambda job: job(), lambda disk: ObservedDisk(disk, self.move))
+        now(store.start())
+        now(store.create_bucket("alpha", OWNER, ""))
+        big = Properties(user={"big": "x" * 5000})
+        for key in ("a/stays", "b/stays", "a/moves"):
+            self.put(store, key, big)
+        disk.now_ns += 10 * 86400 * 10**9
+        self.places = ["a/moves", "b/moves"]
+        self.moves = 0
+        self.rename = lambda source, target: now(store.rename_object("alpha", source, target))
+        self.assertEqual(list(store.integrity.fsck.find(repair=True)), [])
+        self.assertGreater(self.moves, 2)
+        self.assertEqual(now(store.head_object("alpha", self.places[0])).properties, big)
+
+    def put(self, store: FilesystemStore, key: str, properties: Properties) -> None:
+        staged = now(store.stage("alpha", PlainPayload()))
+        now(staged.write(key.encode()))
+        now(staged.commit(key, properties, always, OWNER))
+
+    places: Sequence[str] = ()
+
+    def move(self, name: str, args: tuple[Any, ...]) -> None:
+        """When its folder is about to be looked at, it goes to the other."""
+        if name == "scan" and self.places and args[0] == b"alpha/" + self.places[0][:1].encode():
+            source, target = self.places
+            # Not while it moves.
+            self.places = ()
+            self.rename(source, target)
+            self.places = [target, source]
+            self.moves += 1
