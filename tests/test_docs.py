@@ -32,10 +32,12 @@ class Step:
     """A command of a tutorial.
 
     :ivar expected: what it prints, where ``...`` stands for anything; "" when the tutorial does not say.
+    :ivar serves: whether it is a server, which goes on running.
     """
 
     command: str
     expected: str = ""
+    serves: bool = False
 
     def agrees(self, printed: str) -> bool:
         """Whether this is what the tutorial says is printed, apart from the white space at the ends of lines.
@@ -46,28 +48,29 @@ class Step:
         patterns = [line.strip() for line in self.expected.strip().splitlines()]
         if not patterns:
             return True
-        return len(lines) == len(patterns) and all(map(_matches, lines, patterns))
+        return len(lines) == len(patterns) and all(map(matches, lines, patterns))
 
 
-def _matches(line: str, pattern: str) -> bool:
+def matches(line: str, pattern: str) -> bool:
+    """Whether a line is what a page says, where ``...`` stands for anything."""
     literal = re.sub(r"[*?[]", r"[\g<0>]", pattern)
     return fnmatchcase(line, literal.replace("...", "*"))
 
 
 def steps_of(page: str) -> Sequence[Step]:
-    """The commands in the ``console`` blocks of a page that have ``:class: tested``.
+    """The commands in the ``console`` blocks of a page that have ``:class: tested``, or ``server`` for servers.
 
     A command follows ``$``, goes on after ``>``, and its output follows without either.
     """
     steps: list[Step] = []
     blocks = re.findall(
-        r"^\.\. code-block:: console\n   :class: tested\n\n((?:   .*\n|\n)+)", page + "\n", flags=re.MULTILINE
+        r"^\.\. code-block:: console\n   :class: (tested|server)\n\n((?:   .*\n|\n)+)", page + "\n", flags=re.MULTILINE
     )
-    for block in blocks:
+    for kind, block in blocks:
         for line in block.splitlines():
             text = line.removeprefix("   ")
             if text.startswith("$ "):
-                steps.append(Step(text[2:]))
+                steps.append(Step(text[2:], serves=kind == "server"))
             elif text.startswith("> "):
                 steps[-1] = attrs.evolve(steps[-1], command=f"{steps[-1].command}\n{text[2:]}")
             elif text:
@@ -127,17 +130,7 @@ class FirstStart:
         if websites:
             options += ["--website-endpoint", "tcp:0:interface=127.0.0.1", "--website-domain", "web.localhost"]
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                program,
-                "-n",
-                "--pidfile=",
-                "s3store",
-                "--port",
-                "0",
-                *(options if websites else ()),
-            ],
+            [sys.executable, "-c", program, "-n", "--pidfile=", "s3store", *options],
             cwd=directory,
             env=dict(environ),
             stdout=subprocess.PIPE,
@@ -258,12 +251,18 @@ Text.
 
    $ second
 
+.. code-block:: console
+   :class: server
+
+   $ third
+
 More text.
 """
 
     def test_steps(self) -> None:
         """Marked blocks give their commands, continued lines and outputs; other blocks nothing."""
-        self.assertEqual(steps_of(self.PAGE), [Step("first 'a' \\\n  b", "says ... [x]\n"), Step("second")])
+        wanted = [Step("first 'a' \\\n  b", "says ... [x]\n"), Step("second"), Step("third", serves=True)]
+        self.assertEqual(steps_of(self.PAGE), wanted)
 
     def test_agrees(self) -> None:
         """``...`` stands for anything, and nothing else does."""
