@@ -28,24 +28,34 @@ class Group:
     processes: int = 2
 
 
-#: Encryption, retention and the like have words of their own, whatever else is in a name.
-_LATER = (
-    "lifecycle|logging|policy|_acl|acl_|public_block|ownership|post_object|"
-    "raw_|anon|presigned|versioning|versioned|delete_marker|access_bucket|canned|restore_|read_through|tenant|_tags_acl|"
-    "tags_obj_public|not_owned|delete_objects?_version_|torrent|append|public_acls|block_public|nonowner|"
-    "put_authenticated|create_bucket_|policy_prefix"
-)
-
 #: They wait for days of ten seconds, and not for the processor.
-_LIFECYCLE = "lifecycle_(?!cloud_|transition_encrypted|.*_cloud_).*|lifecyclev2_.*|delete_marker_expiration"
+_LIFECYCLE = "lifecycle_.*|lifecyclev2_.*|delete_marker_expiration"
+_CLOUD = "lifecycle_(noncur_)?cloud_.*|restore_.*|read_through"
+_POLICY = (
+    "bucket(v2)?_policy.*|set_get_del_bucket_policy|(get|put)_tags_acl_public|delete_tags_obj_public|"
+    "multipart_upload_on_a_bucket_with_policy|head_object_404_with_policy_prefix"
+)
+_PUBLIC_ACCESS = ".*public_block.*|block_public_.*|ignore_public_acls|.*_bucket_policy_status"
+_ACL = (
+    "(?!object_copy_|versioned_).*(_acl|object_acl_|_canned|access_bucket_|bucket_recreate_).*|"
+    "bucket_create_exists_nonowner|list_buckets_anonymous|bucket_list(v2)?_objects_anonymous.*"
+)
 
 GROUPS = (
     Group("headers", ".*", HEADERS),
     Group("object_lock", "object_lock_.*"),
     Group("cors", ".*cors.*"),
+    Group("cloud", _CLOUD),
     Group("lifecycle", _LIFECYCLE, processes=12),
-    Group("encryption", "(?!lifecycle).*(sse|encrypt|copy_(part_)?enc|put_obj_.*(enc|kms)).*"),
-    Group("later", f"(.*({_LATER})).*"),
+    Group("logging", ".*bucket_logging.*", processes=8),
+    Group("encryption", ".*(sse|encrypt|copy_(part_)?enc|put_obj_.*(enc|kms)).*"),
+    Group("post_object", "post_object_.*"),
+    Group("presigned_raw", "object_(raw|presigned|anon)_.*|object_put_authenticated"),
+    Group("bucket_policy", _POLICY),
+    Group("public_access_block", _PUBLIC_ACCESS),
+    Group("object_ownership", ".*ownership.*|create_bucket_(bucket_owner|object_writer).*"),
+    Group("acl", _ACL),
+    Group("versioning", "(versioning|versioned|delete_marker)_.*"),
     Group("list v2", "bucket_listv2_.*|basic_key_count|bucketv2_notexist"),
     Group("list_buckets", "buckets_.*|list_buckets_.*", alone=True),
     Group("bucket_naming", "bucket_create_naming_.*|bucket_list_long_name"),
@@ -61,11 +71,8 @@ GROUPS = (
     Group("copy", "object_copy_.*|upload_part_copy_.*"),
     Group("multipart", ".*(multipart|get_part).*"),
     Group("bucket_basic", "bucket_.*|account_usage|head_bucket_usage|expected_bucket_owner"),
-    Group("object_basic", "object_.*|100_continue.*"),
+    Group("object_basic", "object_.*|100_continue.*|get_object_torrent"),
 )
-
-#: The groups of what is built; the tests of the others ask for what is not.
-BUILT = tuple(group for group in GROUPS if group.name != "later")
 
 
 def group_of(test: str) -> str:
