@@ -12,7 +12,13 @@ NAMESPACE = "twisted_s3.access"
 
 def escaped(text: str, also: str = "") -> str:
     """``text`` on one line, with escapes for what a terminal could take amiss and for the characters in ``also``."""
+    if text.isprintable() and not any(character in text for character in also):
+        return text
     return "".join(_escape(c) if c in also or not c.isprintable() else c for c in text)
+
+
+#: What can not stand in quotes as it is.
+_QUOTING = '"\\'
 
 
 def _escape(character: str) -> str:
@@ -23,7 +29,9 @@ def _escape(character: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + escaped(text, '"\\') + '"'
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return f'"{escaped(text, _QUOTING)}"'
 
 
 @attrs.frozen
@@ -58,16 +66,29 @@ class AccessEntry:
 
     def fields(self) -> Mapping[str, str | int | float | None]:
         """Names and values, as they stand in a JSON line."""
-        values = attrs.asdict(self)
-        del values["time"]
-        return values | {"milliseconds": round(self.milliseconds, 3)}
+        return {
+            "operation": self.operation,
+            "bucket": self.bucket,
+            "key": self.key,
+            "status": self.status,
+            "bytes_sent": self.bytes_sent,
+            "bytes_received": self.bytes_received,
+            "milliseconds": round(self.milliseconds, 3),
+            "requester": self.requester,
+            "remote": self.remote,
+            "request_id": self.request_id,
+            "error": self.error,
+        }
 
     def __str__(self) -> str:
         """One line of ``name=value``; texts are quoted."""
-        return " ".join(
-            f"{name}={_quoted(value) if isinstance(value, str) else '-' if value is None else value}"
-            for name, value in self.fields().items()
-        )
+        words = []
+        for name, value in self.fields().items():
+            if isinstance(value, str):
+                words.append(f"{name}={_quoted(value)}")
+            else:
+                words.append(f"{name}=-" if value is None else f"{name}={value}")
+        return " ".join(words)
 
 
 _log = Logger(namespace=NAMESPACE)

@@ -103,7 +103,7 @@ class Authenticator:
         if isinstance(claim, sigv4.Claim):
             seed = self._v4.verify(claim, head, user.secret_key, now)
             presigned = claim.lifetime is not None
-            implied = self._without_guesses(_implied_headers(head)) if presigned else {}
+            implied = self._without_guesses(sigv4.headers_in_query(head, (), _V4_CREDENTIALS)) if presigned else {}
             verified = Verified(user, claim.payload, seed, implied, presigned)
         else:
             sigv2.verify(claim, head, user.secret_key, now, virtual_bucket)
@@ -139,7 +139,7 @@ class Authenticator:
         return user
 
     def _without_guesses(self, implied: Mapping[str, str]) -> Mapping[str, str]:
-        if self._presigned_checksums:
+        if self._presigned_checksums or not implied:
             return implied
         return {name: value for name, value in implied.items() if not _is_of_nothing(name, value)}
 
@@ -149,11 +149,6 @@ class Authenticator:
                 "InvalidRequest",
                 "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
             )
-
-
-def _implied_headers(head: RequestHead) -> Mapping[str, str]:
-    found = sigv4.headers_in_query(head)
-    return {name: value for name, value in found.items() if name not in _V4_CREDENTIALS}
 
 
 def _is_of_nothing(name: str, value: str) -> bool:

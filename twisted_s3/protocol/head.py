@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Generic, TypeVar, overload
 from urllib.parse import unquote_to_bytes
 
@@ -11,6 +12,9 @@ import attrs
 from twisted_s3.errors import S3Error
 
 T = TypeVar("T")
+
+#: The longest parameter that is kept decoded, in bytes.
+_SHORT = 160
 
 
 class _once(Generic[T]):
@@ -41,12 +45,16 @@ def split_query(query: bytes) -> Sequence[tuple[str, str]]:
     """
     if not query:
         return ()
-    pairs = []
-    for item in query.split(b"&"):
-        if item:
-            name, _, value = item.partition(b"=")
-            pairs.append((_decode(name), _decode(value)))
-    return pairs
+    return [_split_often(item) if len(item) <= _SHORT else _split_item(item) for item in query.split(b"&") if item]
+
+
+def _split_item(item: bytes) -> tuple[str, str]:
+    name, _, value = item.partition(b"=")
+    return _decode(name), _decode(value)
+
+
+#: All presigned URLs of a client have most of their parameters in common.
+_split_often = lru_cache(maxsize=1024)(_split_item)
 
 
 def _names_in(query: bytes) -> Sequence[bytes]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from hashlib import sha256
 from operator import methodcaller
 from typing import Protocol
@@ -59,6 +60,8 @@ _CANONICAL_PATH = re.compile(rb"/(?:[A-Za-z0-9._~/-]++|" + _ESCAPE + rb")*+")
 _CANONICAL_ITEM = re.compile(
     rb"(?:[A-Za-z0-9._~-]++|" + _ESCAPE + rb")*+=(?:[A-Za-z0-9._~-]++|" + _ESCAPE + rb")*+",
 )
+#: The longest parameter that is kept in canonical form, in bytes.
+_SHORT = 160
 _by_name_then_value = methodcaller("partition", b"=")
 
 
@@ -104,6 +107,7 @@ def clock_text(seconds: float) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@lru_cache(maxsize=1024)
 def timestamp_seconds(text: str) -> float | None:
     """The seconds since the epoch of a ``YYYYMMDDTHHMMSSZ``; None when it is not one."""
     match = _TIMESTAMP.fullmatch(text)
@@ -124,18 +128,20 @@ def http_date_seconds(text: str) -> float | None:
         return None
 
 
-def headers_in_query(head: RequestHead, also: Collection[str] = ()) -> dict[str, str]:
+def headers_in_query(head: RequestHead, also: Collection[str] = (), without: Collection[str] = ()) -> dict[str, str]:
     """The parameters of a presigned URL that count as headers, by lower-case name, where there is no such header.
 
     Those that no header could carry are left out: line ends in them would make one signed text out of two requests.
 
     :param also: lower-case names that count besides ``x-amz-*``.
+    :param without: lower-case names that do not.
     """
     found: dict[str, str] = {}
     for name, value in head.pairs:
         lower = name.lower()
         if (
             (lower.startswith("x-amz-") or lower in also)
+            and lower not in without
             and lower not in head.headers
             and _HEADER_NAME.fullmatch(lower)
             and _CONTROL.search(value) is None
@@ -195,20 +201,22 @@ def canonical_path(path: bytes) -> str:
 
 def canonical_query(query: bytes) -> str:
     """The query's decoded and newly escaped pairs, sorted, without ``X-Amz-Signature``."""
-    items = []
-    for item in query.split(b"&"):
-        if _CANONICAL_ITEM.fullmatch(item):
-            canonical = item
-        elif item:
-            name, _, value = item.partition(b"=")
-            canonical = b"%b=%b" % (_escape_again(name), _escape_again(value))
-        else:
-            continue
-        if not canonical.startswith(b"X-Amz-Signature="):
-            items.append(canonical)
+    items = [_canonical_often(item) if len(item) <= _SHORT else _canonical_item(item) for item in query.split(b"&")]
+    items = [item for item in items if item and not item.startswith(b"X-Amz-Signature=")]
     if len(items) > 1:
         items.sort(key=_by_name_then_value)
     return b"&".join(items).decode("ascii")
+
+
+def _canonical_item(item: bytes) -> bytes:
+    if not item or _CANONICAL_ITEM.fullmatch(item):
+        return item
+    name, _, value = item.partition(b"=")
+    return b"%b=%b" % (_escape_again(name), _escape_again(value))
+
+
+#: All presigned URLs of a client have most of their parameters in common.
+_canonical_often = lru_cache(maxsize=1024)(_canonical_item)
 
 
 def _escape_again(text: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, IHalfCloseableDescriptor, IHalfCloseableProtocol
+from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableDescriptor, IHalfCloseableProtocol
 from twisted.python.failure import Failure
 from twisted.web import http
 from zope.interface import implementer
@@ -36,6 +36,8 @@ class S3Channel(http.HTTPChannel):
     _body: RequestBody | None = None
     _held: http.Request | None = None
     _secure: bool | None = None
+    _peer: IAddress | None = None
+    _host: IAddress | None = None
     _deadline: float | None = None
     _alarm: IDelayedCall | None = None
 
@@ -235,6 +237,18 @@ class S3Channel(http.HTTPChannel):
         self.setTimeout(None)
 
     # The answer
+
+    def getPeer(self) -> IAddress:
+        """The client's address, which does not change."""
+        if self._peer is None:
+            self._peer = super().getPeer()
+        return self._peer
+
+    def getHost(self) -> IAddress:
+        """Our address, which does not change."""
+        if self._host is None:
+            self._host = super().getHost()
+        return self._host
 
     def isSecure(self) -> bool:
         """Whether the connection is encrypted, which does not change."""

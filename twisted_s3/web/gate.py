@@ -81,6 +81,8 @@ class Gate:
 
     async def shared(self, head: RequestHead, target: Target) -> Headers:
         """The headers that any answer to a request has for a script of another origin. Nothing is raised."""
+        if "origin" not in head.headers:
+            return ()
         try:
             return await self._sharing.headers(head, _text(target.bucket))
         except S3Error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -70,14 +72,17 @@ class AnswerHeaders(Headers):
             text = "".join([f"{name}: {value}\r\n" for name, value in pairs])
         self._lines = text.encode("latin-1")
         self._pairs = pairs
-        self._names = {name.lower() for name, _ in pairs}
+        self._by_name = {name.lower(): value for name, value in pairs}
 
     def getRawHeaders(self, name: Any, default: Any = None) -> Any:
         """The values of a header."""
         wanted = (name.decode("ascii") if isinstance(name, bytes) else name).lower()
-        if wanted in self._names:
-            return [value.encode("latin-1") for other, value in self._pairs if other.lower() == wanted]
-        return super().getRawHeaders(name, default)
+        last = self._by_name.get(wanted)
+        if last is None:
+            return super().getRawHeaders(name, default)
+        if len(self._by_name) == len(self._pairs):
+            return [last.encode("latin-1")]
+        return [value.encode("latin-1") for other, value in self._pairs if other.lower() == wanted]
 
     def getAllRawHeaders(self) -> Iterator[tuple[bytes, Sequence[bytes]]]:
         """All headers, ours as they were given."""
@@ -89,6 +94,11 @@ class AnswerHeaders(Headers):
         """All headers as they are written, each with the end of its line."""
         others = super().getAllRawHeaders()
         return b"".join([b"%b: %b\r\n" % (name, value) for name, values in others for value in values]) + self._lines
+
+
+@lru_cache(maxsize=2)
+def _http_date(seconds: int) -> str:
+    return str(datetimeToString(seconds), "ascii")
 
 
 def _on_one_line(value: str) -> str:
@@ -144,7 +154,7 @@ def prepare(request: Request, answer: Answer, request_id: str, host_id: str) -> 
     """Set status and headers of an answer, which go out with its first bytes."""
     pairs = [
         ("Server", SERVER),
-        ("Date", datetimeToString().decode("ascii")),
+        ("Date", _http_date(int(time.time()))),
         ("x-amz-request-id", request_id),
         ("x-amz-id-2", host_id),
         *answer.headers,

@@ -61,7 +61,8 @@ class S3Request(server.Request):
             return
         self.site = self.channel.site
         self.prepath: list[bytes] = []
-        self.postpath = [unquote_to_bytes(segment) for segment in self.path[1:].split(b"/")]
+        segments = self.path[1:].split(b"/")
+        self.postpath = [unquote_to_bytes(segment) for segment in segments] if b"%" in self.path else segments
         try:
             self.render(self.site.getResourceFor(self))
         except BaseException:
