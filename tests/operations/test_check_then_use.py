@@ -147,3 +147,27 @@ class CheckThenUse(OperationTestCase):
             run(store.put(PUBLIC))
             answer = send(server, method, f"/{BUCKET}/{KEY}{query}", body, user=BOB)
             self.assertIn(answer.status, (200, 204), (method, query))
+
+    @served()
+    def test_deletes_of_the_same_key(self, server: Server) -> None:
+        """Who names a key more than once has it deleted as often, also where a policy looks at what is there."""
+        allow = {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "s3:DeleteObject",
+            "Resource": f"arn:aws:s3:::{BUCKET}/*",
+        }
+        tagged = {"StringEquals": {"s3:ExistingObjectTag/open": "no"}}
+        deny = {**allow, "Effect": "Deny", "Action": "s3:GetObject", "Condition": tagged}
+        store, run = self.prepared(
+            server,
+            ("policy", json.dumps({"Statement": [allow, deny]}).encode()),
+            (BLOCK, public_access_block_document(NOTHING_BLOCKED)),
+        )
+        entries = {"Objects": [{"Key": KEY}] * 40, "Quiet": False}
+        for _ in range(3):
+            run(store.put(PUBLIC))
+            answer = server.client(BOB).delete_objects(Bucket=BUCKET, Delete=entries)
+            self.assertEqual(answer.get("Errors"), None)
+            self.assertEqual(len(answer["Deleted"]), 40)
+            self.refused("NoSuchKey", 404, server.client().get_object, Bucket=BUCKET, Key=KEY)

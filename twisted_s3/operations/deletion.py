@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import attrs
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition, always
 from twisted_s3.model import Deletion
-from twisted_s3.operations.call import Answer, Call, document
+from twisted_s3.operations.call import Answer, Call, Moved, document
 from twisted_s3.operations.headers import require_digest
 from twisted_s3.operations.locking import may_bypass
 from twisted_s3.operations.notifying import removing
@@ -28,6 +31,9 @@ _DOCUMENT_LIMIT = 2 * 1024 * 1024
 
 #: How many keys of one request are deleted at a time: enough for them to share directory syncs.
 _AT_A_TIME = 32
+
+#: How often one is decided about when it moves: more often than it can be in one request's list at a time.
+_ATTEMPTS = _AT_A_TIME + 4
 
 
 async def delete_object(call: Call) -> Answer:
@@ -57,16 +63,29 @@ async def delete_objects(call: Call) -> Answer:
 async def _delete_entry(call: Call, entry: DeleteEntry) -> Deleted | DeleteFailure:
     try:
         check_key(entry.key)
-        await call.authorize("s3:DeleteObject", call.bucket, entry.key, version_id=entry.version_id)
-        await _authorize_match(call, entry.etag, entry.key, entry.version_id)
-        condition = deletion_condition(entry.etag, entry.size, entry.last_modified)
-        deletion = await _delete(call, entry.key, entry.version_id, condition)
+        deletion = await _decide_and_delete(call, entry)
     except S3Error as error:
         return DeleteFailure(entry.key, error, entry.version_id)
     except Exception:
         _log.failure("DeleteObjects failed for {key!r}", key=entry.key)
         return DeleteFailure(entry.key, S3Error("InternalError"), entry.version_id)
     return Deleted(entry.key, entry.version_id, deletion.version_id if deletion.delete_marker else None)
+
+
+async def _decide_and_delete(call: Call, entry: DeleteEntry) -> Deletion:
+    """Delete what may be deleted. When it moves meanwhile, it is decided anew: another entry may name the same key.
+
+    :raise S3Error: also ``OperationAborted``, when it moves again and again.
+    """
+    for _ in range(_ATTEMPTS):
+        # Each entry rests on what it has seen itself: others must not take that away from under it.
+        alone = attrs.evolve(call, basis={})
+        with suppress(Moved):
+            await alone.authorize("s3:DeleteObject", call.bucket, entry.key, version_id=entry.version_id)
+            await _authorize_match(alone, entry.etag, entry.key, entry.version_id)
+            condition = deletion_condition(entry.etag, entry.size, entry.last_modified)
+            return await _delete(alone, entry.key, entry.version_id, condition)
+    raise Moved
 
 
 async def _authorize_match(call: Call, etag: str | None, key: str, version_id: str | None) -> None:
