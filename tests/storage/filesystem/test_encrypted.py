@@ -131,3 +131,29 @@ class EncryptedFiles(ScrubKit, TestCase):
         flip(self.path("k"), 150_000)
         flip(self.path("big"), 150_000)
         self.assertEqual(self.findings(), [("object", "big", "bytes"), ("object", "k", "bytes")])
+
+    async def test_scrub_of_what_was_touched(self) -> None:
+        """Nobody edits what he can not read: whatever the times say, other bytes are damage."""
+        for properties in (None, Properties(user={"long": "x" * 6000})):
+            await self.stored(properties)
+            raw = self.path("k").read_bytes()
+            os.utime(self.path("k"), (1, 1))
+            self.assertEqual(self.findings(), [])
+            for damaged, problem in (
+                (raw[:100_000], "size"),
+                (raw + b"more", "size"),
+                (raw[:-1] + bytes([raw[-1] ^ 1]), "bytes"),
+                (raw[:20] + bytes([raw[20] ^ 1]) + raw[21:], "bytes"),
+            ):
+                self.path("k").write_bytes(damaged)
+                os.utime(self.path("k"), (1, 1))
+                self.assertEqual(self.findings(), [("object", "k", problem)])
+                self.assertEqual(self.findings(deep=False), [("object", "k", "size")] if problem == "size" else [])
+            self.path("k").write_bytes(raw)
+            self.assertEqual(self.findings(), [])
+
+    async def test_scrub_of_what_was_replaced(self) -> None:
+        """A plain file in its place is an object of its own."""
+        await self.stored()
+        self.path("k").write_bytes(b"by hand")
+        self.assertEqual(self.findings(), [])

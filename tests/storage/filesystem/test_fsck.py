@@ -15,7 +15,8 @@ from twisted.trial.unittest import TestCase
 from tests.storage.filesystem.disks import NoAttributesDisk
 from tests.storage.filesystem.kit import FilesystemKit
 from tests.storage.kit import BUCKET, pattern
-from twisted_s3.model import ENABLED, Properties
+from twisted_s3.interfaces import VersionWalk
+from twisted_s3.model import ENABLED, ListedVersion, Properties
 from twisted_s3.storage.filesystem.disk import IDisk
 from twisted_s3.storage.filesystem.leftovers import Leftover
 
@@ -110,6 +111,20 @@ class LeftoverTests(FsckKit, TestCase):
         self.assert_repaired("metadata")
         self.assertEqual(len(known - set(self.state("records/*/*"))), 1)
 
+    async def test_the_side_file_of_a_damaged_record(self) -> None:
+        """It may be anybody's, so it stays, and with it the metadata if the record is mended."""
+        await self.put("x", b"1", properties=BIG)
+        await self.put("y", b"1", properties=BIG)
+        for record in self.state("records/*/*"):
+            age(record)
+        sound = os.getxattr(self.path("x"), "user.s3store")
+        for at in range(len(sound)):
+            os.setxattr(self.path("x"), "user.s3store", sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+            self.assert_repaired(rest=("unreadable",))
+        os.setxattr(self.path("x"), "user.s3store", sound)
+        self.assert_repaired()
+        self.assertEqual((await self.store.head_object(BUCKET, "x")).properties, BIG)
+
     async def test_a_side_file_in_quarantine(self) -> None:
         await self.put("x", b"1", properties=BIG)
         (self.root / ".s3store/quarantine/q").mkdir(parents=True)
@@ -117,17 +132,35 @@ class LeftoverTests(FsckKit, TestCase):
         age(*self.state("records/*/*"))
         self.assertEqual(self.fsck(), [])
 
-    async def test_hidden_in_the_overflow(self) -> None:
-        await self.fill()
+    async def hide(self) -> None:
+        """An object in the overflow, and a file put by hand before it."""
         await self.put("z/y", b"1")
         await self.put("z", b"in the overflow", properties=BIG)
         self.path("z/y").unlink()
         self.path("z").rmdir()
         self.path("z").write_bytes(b"by hand")
+
+    async def test_hidden_in_the_overflow(self) -> None:
+        await self.hide()
         before = len(self.state("records/*/*"))
         self.assert_repaired("overflow")
         self.assertEqual(await self.get("z"), b"by hand")
         self.assertEqual(len(self.state("records/*/*")), before - 1)
+
+    async def test_hidden_in_the_overflow_of_a_bucket_that_keeps_versions(self) -> None:
+        """It may be locked, so it becomes a version: nothing that was one is destroyed."""
+        await self.fill()
+        await self.hide()
+        before = len(self.state("records/*/*"))
+        self.assert_repaired("overflow")
+        self.assertEqual(await self.get("z"), b"by hand")
+        self.assertEqual(len(self.state("records/*/*")), before)
+
+        def page(walk: VersionWalk) -> list[ListedVersion]:
+            return list(walk.versions("z"))
+
+        _, listed = await self.store.list_versions(BUCKET, page)
+        self.assertEqual((listed.version.size, listed.version.properties), (15, BIG))
 
     async def test_versions(self) -> None:
         await self.fill()

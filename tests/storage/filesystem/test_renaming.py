@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import attrs
@@ -90,6 +92,44 @@ class RenamingRaceTests(FilesystemKit, TestCase):
         opened = await self.store.open_object(BUCKET, "y", NULL_VERSION)
         self.addCleanup(opened.close)
         self.assertEqual(await self.read(opened), b"kept")
+
+
+class EditedTests(FilesystemKit, TestCase):
+    """Somebody edits a file while it is renamed where versions are kept, which is a copy and a delete marker."""
+
+    edit: Callable[[], object] | None = None
+    when = ""
+
+    def wrap(self, disk: IDisk) -> IDisk:
+        return ObservedDisk(disk, self.watch)  # type: ignore[return-value]
+
+    def watch(self, name: str, args: tuple[Any, ...]) -> None:
+        edit = self.edit
+        if edit is not None and name == self.when:
+            self.edit = None
+            edit()
+
+    async def test_edited(self) -> None:
+        """The rename is refused, or is one of the bytes that then are there; none get lost, no ETag lies."""
+        await self.store.change_bucket(BUCKET, lambda bucket: attrs.evolve(bucket, versioning=ENABLED))
+        for when in ("copy_range", "fsync", "publish"):
+            for body in (b"edited", b"cut", b"edited, and longer"):
+                await self.put("x", b"before")
+                os.utime(self.path("x"), (1e9, 1e9))
+                self.when = when
+                self.edit = partial(self.path("x").write_bytes, body)
+                await self.refused("ConditionalRequestConflict", self.store.rename_object(BUCKET, "x", "y"))
+                self.assertIsNone(self.edit)
+                self.assertEqual(await self.get("x"), body)
+                if "y" in await self.keys():
+                    self.assertNotEqual(when, "copy_range")
+                    copied = await self.get("y")
+                    self.assertEqual(
+                        (copied, (await self.store.head_object(BUCKET, "y")).etag), (b"before", md5(b"before"))
+                    )
+                    await self.store.delete_object(BUCKET, "y")
+                await self.store.delete_object(BUCKET, "x")
+        self.flushLoggedErrors()
 
 
 class RenamingBesideTests(FilesystemKit, TestCase):

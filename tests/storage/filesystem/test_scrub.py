@@ -202,6 +202,15 @@ class ByHandTests(ScrubKit, TestCase):
         self.assertIsNone(self.store.integrity.quarantine.take(finding))
         self.assertEqual((await self.get("a/x"), self.findings()), (b"new", []))
 
+    async def test_quarantine_leaves_what_was_mended_in_place(self) -> None:
+        """It is the same inode, with the bytes and the times that it had before."""
+        await self.put("x", b"damaged")
+        flip(self.path("x"))
+        (finding,) = (step.finding for step in self.walk() if step.finding is not None)
+        flip(self.path("x"))
+        self.assertIsNone(self.store.integrity.quarantine.take(finding))
+        self.assertEqual((await self.get("x"), self.findings()), (b"damaged", []))
+
     async def test_quarantine_leaves_what_was_replaced(self) -> None:
         await self.put("x", b"damaged")
         flip(self.path("x"))

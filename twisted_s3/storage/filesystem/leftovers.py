@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 import attrs
 
 from twisted_s3.storage.filesystem.disk import IDisk, Kind
-from twisted_s3.storage.filesystem.files import Files
+from twisted_s3.storage.filesystem.files import Files, Found
 from twisted_s3.storage.filesystem.layout import BUCKETS, BucketLayout, parent
 from twisted_s3.storage.filesystem.listing import DirectorySnapshots, paths_from
 from twisted_s3.storage.filesystem.locks import Locks
@@ -98,17 +98,24 @@ class Leftovers:
                 found = None
                 if current is not None and current.path == plain:
                     found = self._versions.open(Entry(hidden, 0, "", False))
-                if current is not None:
-                    self._lookup.close(current)
-                if found is None:
-                    continue
-                if repair:
-                    self._disk.unlink(hidden)
-                    changed = self._files.prune(parent(hidden), BUCKETS)
-                    self._objects.settle([changed], found)
-                else:
+                try:
+                    if current is None or found is None:
+                        continue
+                    if repair:
+                        found = self._reveal(bucket, key, current, found)
+                finally:
                     self._lookup.close(found)
+                    self._lookup.close(current)
             yield Leftover("overflow", hidden, f"the key {key!r} is a file in its bucket, too", removed=repair)
+
+    def _reveal(self, bucket: BucketLayout, key: str, current: Found, hidden: Found) -> Found | None:
+        """Remove a hidden object, or make it a version in a bucket that keeps them. Gives it, unless it was closed."""
+        if self._objects.succession(bucket, key) is not None:
+            self._objects.uncover(bucket, key, current)
+            return hidden
+        self._disk.unlink(hidden.path)
+        self._objects.settle([self._files.prune(parent(hidden.path), BUCKETS)], hidden)
+        return None
 
     def _is_file(self, path: bytes) -> bool:
         try:

@@ -77,7 +77,7 @@ class Metadata:
         found = None if raw is None else load_version(raw, key, stamp)
         sealed = False
         if found is None and raw is not None:
-            sealed = self._is_sealed(descriptor)
+            sealed = self.is_sealed(descriptor)
             found = load_version(raw, key, stamp, sealed)
         if not isinstance(found, str):
             return found
@@ -109,6 +109,16 @@ class Metadata:
         beside = self.raw_beside(side) if isinstance(side, str) else None
         return not is_whole(raw) or (beside is not None and not is_whole(beside))
 
+    def is_garbled(self, descriptor: Descriptor, stat: Stat) -> bool:
+        """Whether the attribute of a file, which may have named a side file, is not as it was written."""
+        try:
+            raw = self._disk.getxattr(descriptor, _NAME)
+        except OSError as error:
+            if error.errno not in _NO_XATTR:
+                raise
+            return False
+        return raw is not None and not is_whole(raw)
+
     def raw_beside(self, side: str) -> bytes | None:
         """A side file as it is written."""
         return self._files.load(_side_path(side))
@@ -123,7 +133,7 @@ class Metadata:
         md5 = hashlib.md5(usedforsecurity=False)
         at_rest = AtRest()
         size = 0
-        sealed = self._is_sealed(descriptor)
+        sealed = self.is_sealed(descriptor)
         while size < stat.size and (piece := self._disk.read(descriptor, size, min(_PIECE, stat.size - size))):
             md5.update(piece)
             at_rest.update([piece])
@@ -140,6 +150,10 @@ class Metadata:
             encryption=Encryption("") if sealed else None,
         )
         return version, Stamp.of(stat) == Stamp.of(after)
+
+    def is_sealed(self, descriptor: Descriptor) -> bool:
+        """Whether a file begins like one with encrypted bytes."""
+        return self._disk.read(descriptor, 0, len(SEALED_MAGIC)) == SEALED_MAGIC
 
     def write(self, descriptor: Descriptor, stat: Stat, version: ObjectVersion) -> bytes | None:
         """Record ``version`` for an open file that looks like ``stat``. Gives the side file, if it took one.
@@ -203,10 +217,6 @@ class Metadata:
         if side_file is not None:
             with suppress(FileNotFoundError):
                 self._disk.unlink(side_file)
-
-    def _is_sealed(self, descriptor: Descriptor) -> bool:
-        """Whether a file begins like one with encrypted bytes."""
-        return self._disk.read(descriptor, 0, len(SEALED_MAGIC)) == SEALED_MAGIC
 
     def _write_beside(self, descriptor: Descriptor, stamp: Stamp, record: bytes) -> bytes:
         side = token_hex(16)

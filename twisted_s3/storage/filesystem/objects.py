@@ -200,6 +200,24 @@ class Objects:
                 return path
         return None
 
+    def uncover(self, bucket: BucketLayout, key: str, current: Found) -> None:
+        """Bring an object in the overflow, hidden by a file that was put by hand, to the versions of its key, durably.
+
+        For a bucket that keeps versions: it may be locked, and nobody is asked for leave to destroy it.
+        """
+        hidden = bucket.overflow.path(key)
+        found = None if hidden == current.path else self._versions.open(Entry(hidden, 0, "", False))
+        if found is None:
+            return
+        try:
+            entry = self._versions.entry(bucket, key, found)
+            self._versions.keep(found, entry)
+            self._versions.sync(bucket, key)
+            self._disk.unlink(hidden)
+            self._directories.sync(self._files.prune(parent(hidden), bucket.top(hidden)))
+        finally:
+            self._lookup.close(found)
+
     def vacant(self, bucket: BucketLayout, key: str) -> Sequence[bytes]:
         """The directories to sync for a key without a file to stay so: whoever removed that may not have synced yet."""
         changed = []

@@ -8,7 +8,7 @@ nothing. A file moved by hand could be missed; two walks in a row will not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from twisted_s3.storage.filesystem.disk import Access, IDisk, Kind
 from twisted_s3.storage.filesystem.layout import BUCKETS, QUARANTINE, RECORDS, STAGING, STATE
@@ -33,13 +33,20 @@ class Orphans:
     def find(self, repair: bool, grace: float) -> Iterator[Leftover]:
         """Look for side files older than ``grace`` seconds that no file has; with ``repair``, remove them.
 
+        Where a record can not be read, none is taken for an orphan.
+
         :raise OSError: when a file can not be read: it might have any of them.
         """
         limit = int((self._now() - grace) * 1e9)
         candidates = {path for path in self._side_files() if self._changed(path, limit) is False}
         for _ in range(_WALKS):
             for path in self._everything(candidates):
-                candidates.difference_update(self._side_files_of(path))
+                known = self._side_files_of(path)
+                if known is None:
+                    detail = "its record can not be read: any side file may be its, so that none is taken for an orphan"
+                    yield Leftover("unreadable", path, detail, removable=False)
+                    return
+                candidates.difference_update(known)
         for path in sorted(candidates):
             if self._changed(path, limit) is False:
                 if repair:
@@ -76,12 +83,16 @@ class Orphans:
                 elif kind is Kind.FILE:
                     yield path
 
-    def _side_files_of(self, path: bytes) -> Iterator[bytes]:
+    def _side_files_of(self, path: bytes) -> Collection[bytes] | None:
+        """The side files that a file may have; None when that can not be told."""
         try:
             descriptor = self._disk.open(path, Access.READ)
         except _GONE:
-            return
+            return ()
         try:
-            yield from self._metadata.side_files(descriptor, self._disk.fstat(descriptor))
+            stat = self._disk.fstat(descriptor)
+            if self._metadata.is_garbled(descriptor, stat):
+                return None
+            return list(self._metadata.side_files(descriptor, stat))
         finally:
             self._disk.close(descriptor)

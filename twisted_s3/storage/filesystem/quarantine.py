@@ -42,7 +42,7 @@ class Quarantine:
         folder = b"%b/%b" % (QUARANTINE, token_hex(16).encode())
         with self._locks.bucket(bucket.name), self._locks.key(bucket.name, finding.key):
             try:
-                if self._disk.stat(finding.path).inode != finding.inode:
+                if not finding.is_of(self._disk.stat(finding.path)):
                     return None
             except (FileNotFoundError, NotADirectoryError):
                 return None

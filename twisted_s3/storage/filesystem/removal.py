@@ -52,6 +52,8 @@ class Removal:
             with self._locks.key(bucket.name, key):
                 found = self._lookup.find(bucket, key)
                 try:
+                    if found is not None and succession is not None:
+                        self._objects.uncover(bucket, key, found)
                     if version_id is not None:
                         deletion, changed = self._remove_version(
                             bucket, key, found, version_id, condition, guard, order, succession, testimony

@@ -19,6 +19,7 @@ from twisted_s3.storage.filesystem.locks import Locks
 from twisted_s3.storage.filesystem.lookup import Lookup
 from twisted_s3.storage.filesystem.metadata import Metadata, SideFileGone
 from twisted_s3.storage.filesystem.objects import Objects
+from twisted_s3.storage.filesystem.record import Stamp
 from twisted_s3.storage.filesystem.removal import Removal
 from twisted_s3.storage.testimony import Testimony
 
@@ -117,7 +118,7 @@ class Renaming:
             source_condition(version)
             temporary = self._disk.create_temporary(STAGING)
             try:
-                self._disk.copy_range(found.descriptor, 0, temporary.descriptor, 0, found.stat.size)
+                self._copy(found, temporary)
                 moved = attrs.evolve(version, key=target, lock=version.lock.with_default(default_lock))
                 made = self._objects.put(temporary, bucket, moved, condition, witness)
             finally:
@@ -131,6 +132,19 @@ class Renaming:
 
         self._removal.delete(bucket, source, unchanged, None, always, version.owner, witness)
         return made
+
+    def _copy(self, found: Found, temporary: Temporary) -> None:
+        """Copy what was looked at. :raise S3Error: ``ConditionalRequestConflict`` when somebody edits it meanwhile."""
+        try:
+            self._disk.copy_range(found.descriptor, 0, temporary.descriptor, 0, found.stat.size)
+        except OSError:
+            self._require_steady(found)
+            raise
+        self._require_steady(found)
+
+    def _require_steady(self, found: Found) -> None:
+        if Stamp.of(self._disk.fstat(found.descriptor)) != Stamp.of(found.stat):
+            raise S3Error("ConditionalRequestConflict")
 
     def _prepared(self, source: str, moved: Found, condition: Condition) -> ObjectVersion:
         """Check the source, and make sure that it and its record are durable: a file put by hand may have neither."""

@@ -53,6 +53,10 @@ class Finding:
     inode: int = 0
     changed: float = 0.0
 
+    def is_of(self, stat: Stat) -> bool:
+        """Whether a file is the one that was found, and was not written since: not mended, say, with its old bytes."""
+        return (stat.inode, stat.ctime_ns / 1e9) == (self.inode, self.changed)
+
     @property
     def document(self) -> dict[str, object]:
         """As JSON has it."""

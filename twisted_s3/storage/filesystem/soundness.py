@@ -2,7 +2,8 @@
 
 Three things are told apart. A file whose time of change is another than its record's was edited or replaced by
 somebody, which everybody may; so was one that has no record. A file that still has that time was not written since, by
-anybody who goes through the kernel: when its size, its bytes or the record itself differ, they were damaged.
+anybody who goes through the kernel: when its size, its bytes or the record itself differ, they were damaged. And so
+they were when the file is encrypted, whatever its time.
 """
 
 from __future__ import annotations
@@ -62,14 +63,17 @@ class Soundness:
         stamp = load_stamp(raw)
         if stamp is None or not is_whole(raw):
             raise Damage(Problem.METADATA, "the record can not be read")
-        if stamp.mtime_ns != stat.mtime_ns:
+        touched = stamp.mtime_ns != stat.mtime_ns
+        # Whatever was done to an encrypted file, its record is never stale: nobody edits what he can not read.
+        sealed = touched and self._metadata.is_sealed(descriptor)
+        found = load_version(raw, key, Stamp.of(stat), sealed)
+        if isinstance(found, str):
+            found = self._beside(found, key, stat, stamp, sealed)
+        if touched and (found is None or found.encryption is None):
             return None
         if stamp.size != stat.size:
-            raise Damage(Problem.SIZE, f"{stat.size} bytes in place of {stamp.size}, though nobody changed the file")
-        found = load_version(raw, key, Stamp.of(stat))
-        if isinstance(found, str):
-            found = self._beside(found, key, stat, stamp)
-        elif found is None:
+            raise Damage(Problem.SIZE, f"{stat.size} bytes in place of {stamp.size}, though nobody edited the file")
+        if found is None:
             raise Damage(Problem.METADATA, "the record is not one")
         return found
 
@@ -92,14 +96,14 @@ class Soundness:
         if at_rest and found.value != at_rest:
             raise Damage(Problem.BYTES, f"the checksum of the bytes is {found.value} in place of {at_rest}")
 
-    def _beside(self, side: str, key: str, stat: Stat, stamp: Stamp) -> ObjectVersion | None:
+    def _beside(self, side: str, key: str, stat: Stat, stamp: Stamp, sealed: bool) -> ObjectVersion | None:
         raw = self._metadata.raw_beside(side)
         if raw is None:
             # A copy that was made by hand has the record of the original, and lasts as long.
             if stamp.inode != stat.inode:
                 return None
             raise Damage(Problem.METADATA, f"the record {side} is missing")
-        found = load_version(raw, key, Stamp.of(stat)) if is_whole(raw) else None
+        found = load_version(raw, key, Stamp.of(stat), sealed) if is_whole(raw) else None
         if not isinstance(found, ObjectVersion):
             raise Damage(Problem.METADATA, f"the record {side} can not be read")
         return found

@@ -127,6 +127,15 @@ class Versions:
             etag="" if entry.marker else version.etag,
         )
 
+    def entry(self, bucket: BucketLayout, key: str, found: Found) -> Entry:
+        """Where an opened file would lie as a version of a key."""
+        try:
+            version = self._metadata.read(found.descriptor, found.stat, key)
+        except SideFileGone:
+            version = None
+        version_id = NULL_VERSION if version is None else version.version_id
+        return entry_of(bucket.versions.folder(key), version_id, found.stat.mtime_ns)
+
     def head(self, entry: Entry, key: str) -> ObjectVersion | None:
         """The metadata of an entry; None when it is gone."""
         found = self.open(entry)

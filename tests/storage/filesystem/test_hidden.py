@@ -1,0 +1,80 @@
+"""A locked version in the overflow, which a file put by hand hides, outlives all that is done to the key."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.trial.unittest import TestCase
+
+from tests.storage.filesystem.kit import FilesystemKit
+from tests.storage.kit import BUCKET, OWNER
+from twisted_s3.interfaces import VersionWalk
+from twisted_s3.model import ENABLED, ObjectLock, ObjectVersion, Properties
+from twisted_s3.protocol.objectlock import deletion_guard
+from twisted_s3.protocol.payload import Payload
+
+LOCK = ObjectLock("GOVERNANCE", 4e9)
+
+
+class HiddenTests(FilesystemKit, TestCase):
+    """A bucket with versions, with an object of which no path can be: a directory was in its place."""
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        await self.store.change_bucket(BUCKET, lambda bucket: attrs.evolve(bucket, versioning=ENABLED))
+        await self.put("k/x", b"in the way")
+        staged = await self.store.stage(BUCKET, Payload())
+        await staged.write(b"locked")
+        self.locked = await staged.commit("k", Properties(user={"a": "b"}), owner=OWNER, lock=LOCK)
+        self.path("k/x").unlink()
+        self.path("k").rmdir()
+        self.path("k").write_bytes(b"by hand")
+        self.assertEqual(await self.get("k"), b"by hand")
+
+    async def assert_locked(self) -> None:
+        """The version is there, whole, and can not be destroyed."""
+        version_id = self.locked.version_id
+        opened = await self.store.open_object(BUCKET, "k", version_id)
+        try:
+            self.assertEqual(await self.read(opened), b"locked")
+            self.assertEqual((opened.version.lock, opened.version.properties), (LOCK, self.locked.properties))
+        finally:
+            opened.close()
+        doomed = self.store.delete_object(BUCKET, "k", version_id=version_id, guard=deletion_guard(2e9))
+        await self.refused("AccessDenied", doomed)
+
+    async def versions(self) -> list[ObjectVersion]:
+        """All versions of the key, the newest first."""
+
+        def page(walk: VersionWalk) -> list[ObjectVersion]:
+            return [listed.version for listed in walk.versions("k")]
+
+        return list(await self.store.list_versions(BUCKET, page))
+
+    async def test_delete(self) -> None:
+        """The file that was put by hand stays a version, too."""
+        await self.store.delete_object(BUCKET, "k", owner=OWNER)
+        self.assertEqual([version.size for version in await self.versions()], [0, 7, 6])
+        await self.assert_locked()
+
+    async def test_delete_by_version(self) -> None:
+        """Without the file, the locked one is current again."""
+        await self.store.delete_object(BUCKET, "k", version_id="null", guard=deletion_guard(2e9))
+        self.assertEqual(await self.get("k"), b"locked")
+        await self.assert_locked()
+
+    async def test_rename(self) -> None:
+        await self.store.rename_object(BUCKET, "k", "new")
+        self.assertEqual(await self.get("new"), b"by hand")
+        await self.assert_locked()
+
+    async def test_repair(self) -> None:
+        found = list(self.store.integrity.fsck.find(True))
+        self.assertIn("overflow", [one.kind for one in found])
+        self.assertEqual(await self.get("k"), b"by hand")
+        await self.assert_locked()
+
+    async def test_put(self) -> None:
+        """Another object in its place leaves it where it is, until the key is deleted."""
+        await self.put("k", b"over")
+        await self.store.delete_object(BUCKET, "k", owner=OWNER)
+        await self.assert_locked()
