@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from zope.interface import Attribute, Interface
@@ -15,7 +15,6 @@ from twisted_s3.model import (
     Deletion,
     Digest,
     Encryption,
-    ListedVersion,
     ObjectLock,
     ObjectVersion,
     Part,
@@ -24,6 +23,7 @@ from twisted_s3.model import (
     User,
 )
 from twisted_s3.protocol.events import Event
+from twisted_s3.protocol.walks import KeyWalk, VersionWalk
 
 if TYPE_CHECKING:
     from twisted_s3.protocol.access.request import AccessRequest
@@ -37,22 +37,6 @@ Condition = Callable[[ObjectVersion | None], None]
 #: Called with the ids of all versions and delete markers of a key, the newest first, under the key's lock, right before
 #: one of them is deleted. Raises :class:`twisted_s3.errors.S3Error` to refuse it.
 Order = Callable[[Sequence[str]], None]
-
-#: ``walk(start)`` yields every key >= ``start`` of a bucket, in the order of their UTF-8 bytes.
-KeyWalk = Callable[[str], Iterator[str]]
-
-
-class VersionWalk(Protocol):
-    """The versions and delete markers of a bucket, in order."""
-
-    def keys(self, start: str) -> Iterator[str]:
-        """Every key >= ``start`` that has any, in the order of their UTF-8 bytes."""
-
-    def versions(self, key: str, behind: str | None = None) -> Iterator[ListedVersion]:
-        """Those of one key, newest first; with ``behind`` those that are older than the one with this version id.
-
-        :raise S3Error: ``InvalidArgument`` for what can be no version id.
-        """
 
 
 def always(current: ObjectVersion | None) -> None:

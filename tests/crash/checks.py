@@ -14,8 +14,8 @@ from tests.crash.simulated import SimulatedDisk
 from tests.crash.world import BUCKETS, KEYS, World, now
 from tests.storage.kit import OWNER, PlainPayload, only_if_absent
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import KeyWalk, VersionWalk
 from twisted_s3.model import ListedVersion, ObjectVersion, Part, Properties, Upload
+from twisted_s3.protocol.walks import KeyWalk, VersionWalk
 from twisted_s3.storage.filesystem.layout import STAGING, STATE
 from twisted_s3.storage.filesystem.store import FilesystemStore
 

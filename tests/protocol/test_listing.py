@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import KeyWalk
 from twisted_s3.model import Bucket, Part, Upload
 from twisted_s3.protocol.listing import (
     Page,
@@ -27,6 +26,7 @@ from twisted_s3.protocol.listing import (
     uploads_page,
     wants_url_encoding,
 )
+from twisted_s3.protocol.walks import KeyWalk
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 NARROW = st.text("a/b", max_size=5)

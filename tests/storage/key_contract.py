@@ -6,8 +6,8 @@ import random
 
 from tests.storage.kit import BUCKET, StoreKit, md5, only_if_absent
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import KeyWalk
 from twisted_s3.model import Deletion
+from twisted_s3.protocol.walks import KeyWalk
 
 #: Keys that must live together in one bucket.
 ODD_KEYS = (

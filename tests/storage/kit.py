@@ -11,9 +11,10 @@ from twisted.internet.defer import Deferred, gatherResults
 from zope.interface import implementer
 
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import Condition, IObjectStore, IOpenedObject, IPayload, KeyWalk, always
+from twisted_s3.interfaces import Condition, IObjectStore, IOpenedObject, IPayload, always
 from twisted_s3.model import Digest, ObjectVersion, Part, Properties, Upload
 from twisted_s3.protocol.payload import Payload
+from twisted_s3.protocol.walks import KeyWalk
 
 if TYPE_CHECKING:
     from twisted.trial.unittest import TestCase as _Base

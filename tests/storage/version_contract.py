@@ -9,7 +9,6 @@ import attrs
 
 from tests.storage.kit import BUCKET, OTHER, OWNER, PlainPayload, StoreKit, md5, only_if_absent, refuse
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import VersionWalk
 from twisted_s3.model import (
     ENABLED,
     NULL_VERSION,
@@ -21,6 +20,7 @@ from twisted_s3.model import (
     ObjectVersion,
     Properties,
 )
+from twisted_s3.protocol.walks import VersionWalk
 
 #: One that a path can hold, and some that none can.
 KEYS = ("x", "deep/er/x", "dir/", "y" * 300, "..")

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from twisted_s3.interfaces import VersionWalk
 from twisted_s3.protocol.lifecycle.evaluation import Action, Calendar, Kind, Place, action, places
 from twisted_s3.protocol.lifecycle.rules import Lifecycle
 from twisted_s3.protocol.objectlock import is_locked
+from twisted_s3.protocol.walks import VersionWalk
 
 
 @attrs.frozen

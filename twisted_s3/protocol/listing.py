@@ -19,8 +19,8 @@ from zlib import crc32
 import attrs
 
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import KeyWalk
 from twisted_s3.model import Bucket, Part, Upload
+from twisted_s3.protocol.walks import KeyWalk
 
 _LARGEST = 2**31 - 1
 _INTEGER = re.compile(r"-?[0-9]{1,10}")

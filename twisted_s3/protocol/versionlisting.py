@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import attrs
 
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import VersionWalk
 from twisted_s3.model import ListedVersion
 from twisted_s3.protocol.listing import common_prefix, start_after_marker, successor
+from twisted_s3.protocol.walks import VersionWalk
 
 
 @attrs.frozen

@@ -18,9 +18,7 @@ from twisted_s3.interfaces import (
     IPayload,
     IStagedBody,
     IStagedPart,
-    KeyWalk,
     Order,
-    VersionWalk,
     Witness,
     always,
     in_any_order,
@@ -38,6 +36,7 @@ from twisted_s3.model import (
     Properties,
     Upload,
 )
+from twisted_s3.protocol.walks import KeyWalk, VersionWalk
 from twisted_s3.storage.memory_bodies import OpenedObject, StagedBody, StagedPart
 from twisted_s3.storage.memory_bucket import Account, Blob, HeldBucket, HeldUpload
 from twisted_s3.storage.testimony import Testimony

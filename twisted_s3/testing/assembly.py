@@ -12,7 +12,7 @@ from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.credentials import Users
 from twisted_s3.errors import S3Error
 from twisted_s3.events import Subscriptions
-from twisted_s3.interfaces import IAuthorizer, ICredentials, IObjectStore, VersionWalk
+from twisted_s3.interfaces import IAuthorizer, ICredentials, IObjectStore
 from twisted_s3.keyring import Keyring, KeysInMemory
 from twisted_s3.lifecycle.job import Pace
 from twisted_s3.lifecycle.telling import lifecycle_job
@@ -20,6 +20,7 @@ from twisted_s3.listeners import Listeners
 from twisted_s3.model import User
 from twisted_s3.operations.announcing import Announcer
 from twisted_s3.operations.call import Services
+from twisted_s3.protocol.walks import VersionWalk
 from twisted_s3.serving import Composition, SiteService
 from twisted_s3.storage.memory import DEFAULT_LIMIT_BYTES, MemoryStore
 from twisted_s3.testing.clock import ForgivingAuthenticator, MovableClock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO, Protocol
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -11,11 +11,27 @@ from zope.interface import implementer
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IBody
 
-if TYPE_CHECKING:
-    from twisted_s3.web.channel import S3Channel
-
 #: Bytes that may wait for a reader before the connection is paused.
 HIGH_WATER = 256 * 1024
+
+
+class Source(Protocol):
+    """The connection that a body comes from."""
+
+    def send_continue(self) -> None:
+        """Send ``100 Continue``."""
+
+    def pause_reading(self) -> None:
+        """Stop reading."""
+
+    def resume_reading(self) -> None:
+        """Go on reading."""
+
+    def start_clock(self) -> None:
+        """The client is to blame if nothing comes from now on."""
+
+    def stop_clock(self) -> None:
+        """The client is not to blame for the time that passes now."""
 
 
 class ClientGone(Exception):
@@ -33,7 +49,7 @@ class RequestBody:
     :ivar complete: whether all of it has come.
     """
 
-    def __init__(self, channel: S3Channel, length: int | None, expects_continue: bool) -> None:
+    def __init__(self, channel: Source, length: int | None, expects_continue: bool) -> None:
         self.length = length
         self.received = 0
         self.complete = False

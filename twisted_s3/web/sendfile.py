@@ -15,11 +15,10 @@ from zope.interface import implementer
 
 from twisted_s3.model import ByteRange
 from twisted_s3.operations.call import Download
+from twisted_s3.web.flow import Flow
 
 if TYPE_CHECKING:
     from twisted.web.server import Request
-
-    from twisted_s3.web.downloads import Flow
 
 #: How much is sent before others have their turn.
 WINDOW = 1 << 20

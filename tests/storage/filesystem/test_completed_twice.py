@@ -13,8 +13,8 @@ from twisted.trial.unittest import TestCase
 from tests.storage.filesystem.disks import ObservedDisk
 from tests.storage.filesystem.kit import FilesystemKit
 from tests.storage.kit import BUCKET, pattern
-from twisted_s3.interfaces import VersionWalk
 from twisted_s3.model import ENABLED, ObjectVersion
+from twisted_s3.protocol.walks import VersionWalk
 from twisted_s3.storage.filesystem.disk import IDisk
 
 

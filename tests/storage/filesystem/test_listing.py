@@ -17,7 +17,7 @@ from twisted.internet.task import Clock
 from twisted.python.components import proxyForInterface
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_s3.interfaces import KeyWalk
+from twisted_s3.protocol.walks import KeyWalk
 from twisted_s3.storage.filesystem.disk import IDisk, Kind, Stat
 from twisted_s3.storage.filesystem.layout import BucketLayout
 from twisted_s3.storage.filesystem.listing import DirectorySnapshots, key_walk

@@ -18,7 +18,7 @@ from typing import Protocol
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_s3.interfaces import KeyWalk
+from twisted_s3.protocol.walks import KeyWalk
 from twisted_s3.storage.filesystem.disk import IDisk, Kind, Stat
 from twisted_s3.storage.filesystem.marks import Mark, is_settled, mark
 

@@ -20,9 +20,7 @@ from twisted_s3.interfaces import (
     IPayload,
     IStagedBody,
     IStagedPart,
-    KeyWalk,
     Order,
-    VersionWalk,
     Witness,
     always,
     in_any_order,
@@ -40,6 +38,7 @@ from twisted_s3.model import (
     Properties,
     Upload,
 )
+from twisted_s3.protocol.walks import KeyWalk, VersionWalk
 from twisted_s3.storage.filesystem.buckets import Buckets, is_folder_name
 from twisted_s3.storage.filesystem.completion import Completion
 from twisted_s3.storage.filesystem.deliveries import Deliveries
