@@ -34,6 +34,12 @@ class Tests(PytestCase):
         python = python_beside("moto", ["moto[s3] >= 5"])
         self.run_pytest("-W", "ignore::DeprecationWarning", EXAMPLES / "test_before_moto.py", python=python)
 
+    def test_before_containers(self) -> None:
+        """What it shows as before LocalStack and MinIO names what testcontainers has. To run, it needs Docker."""
+        python = python_beside("testcontainers", ["testcontainers[localstack,minio] >= 4.13"])
+        files = [EXAMPLES / f"test_before_{name}.py" for name in ("localstack", "minio")]
+        self.run_pytest("-W", "ignore::DeprecationWarning", "--collect-only", *files, python=python)
+
 
 class Applications(TestCase):
     """Examples for twistd."""

@@ -276,7 +276,7 @@ class Faults:
 def _cutting(after: int | None, reset: bool) -> Effect:
     async def effect(proceed: Proceed, body: IBody) -> Answer:
         answer = await proceed(body)
-        return CutAnswer(answer.status, answer.headers, answer.body, answer.download, after=after, reset=reset)
+        return CutAnswer(**attrs.asdict(answer, recurse=False), after=after, reset=reset)
 
     return effect
 

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from twisted.internet.task import deferLater
 
+from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IBody
 from twisted_s3.operations.call import Answer
 from twisted_s3.operations.dispatch import find_operation
+from twisted_s3.operations.patience import Work
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.names import decode_key
+from twisted_s3.protocol.xmldocs import error_document
 from twisted_s3.testing.faults import CutAnswer, Faults, Proceed
 from twisted_s3.web.bodies import ClientGone, NoBody
 from twisted_s3.web.gate import PREFLIGHT, Gate, Passage, Target
@@ -72,6 +75,8 @@ class FaultyResource(S3Resource):
         if not isinstance(answer, CutAnswer):
             return await super().send(request, answer, body, request_id)
         try:
+            if answer.later is not None:
+                answer = attrs.evolve(answer, body=await self._came_to(request, answer.later, request_id))
             if answer.after is not None:
                 prepare(request, answer, request_id, self.ids.host_id)
                 request.write(await _beginning(answer, answer.after))
@@ -86,6 +91,15 @@ class FaultyResource(S3Resource):
             else:
                 request.channel.loseConnection()
         raise ClientGone
+
+    async def _came_to(self, request: Request, later: Work[Answer], request_id: str) -> bytes:
+        """The document that a long operation comes to, without the white space that would keep its reader waiting."""
+        while not await later.wait():
+            pass
+        try:
+            return later.result().body
+        except S3Error as error:
+            return error_document(error, request.path.decode("latin-1"), request_id, self.ids.host_id)
 
 
 async def _beginning(answer: Answer, length: int) -> bytes:
