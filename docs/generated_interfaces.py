@@ -25,7 +25,8 @@ def _indented(text: str, depth: int) -> Iterator[str]:
 
 def describe(interface: InterfaceClass, module: str) -> Iterator[str]:
     """The reStructuredText for one interface."""
-    yield f".. py:class:: {module}.{interface.__name__}"
+    yield f".. py:class:: {interface.__name__}"
+    yield f"   :module: {module}"
     yield ""
     yield from _indented(interface.__doc__ or "", 3)
     members = sorted(interface.namesAndDescriptions(all=False), key=lambda item: getattr(item[1], "order", 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import zlib
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,6 +20,8 @@ from unittest import SkipTest
 
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_s3 import interfaces, testing
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -164,6 +168,27 @@ class FirstStart:
         return self._process.returncode
 
 
+def documented_names(inventory: Path) -> set[str]:
+    """The Python names that an inventory of Sphinx has."""
+    lines = zlib.decompress(inventory.read_bytes().split(b"\n", 4)[4]).decode().splitlines()
+    return {line.split()[0] for line in lines if line.split()[1].startswith("py:")}
+
+
+def public_names() -> set[str]:
+    """What the API page must have: the testing kit, the contracts, and whatever the examples import."""
+    names = {f"twisted_s3.testing.{name}" for name in testing.__all__}
+    names |= {
+        f"{interfaces.__name__}.{name}"
+        for name, value in vars(interfaces).items()
+        if getattr(value, "__module__", "") == interfaces.__name__ and not name.startswith("_") and name != "T"
+    }
+    for example in (DOCS / "examples").glob("*.py"):
+        for node in ast.walk(ast.parse(example.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("twisted_s3"):
+                names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
 class BuildTests(SynchronousTestCase):
     """Sphinx."""
 
@@ -186,6 +211,7 @@ class BuildTests(SynchronousTestCase):
         for name in ("ListBuckets", "PutBucketPolicy", "CompleteMultipartUpload"):
             self.assertIn(f"<p>{name}</p>", compatibility)
         self.assertIn("S3STORE_DATA_DIR", (out / "html" / "settings.html").read_text())
+        self.assertEqual(public_names() - documented_names(out / "html" / "objects.inv"), set())
 
 
 class PageTests(SynchronousTestCase):

@@ -43,6 +43,8 @@ class S3Service(SiteService):
         (:class:`~twisted_s3.access.PolicyAuthorizer`).
     :param events: told of every object that is created or removed.
     :param region: the one that signatures must name.
+    :param http_limits: what clients may send, and how long they may take.
+    :param object_limits: how large objects and their parts may and must be.
     :param bucket_defaults: ownership and public access block of new buckets.
     :param domains: host names below which a label is a bucket.
     :param website_endpoints: strings of endpoints on which buckets are websites.
