@@ -21,8 +21,9 @@ from twisted_s3.protocol.access.defaults import BucketDefaults
 from twisted_s3.protocol.access.ownership import ENFORCED
 from twisted_s3.protocol.access.publicblock import PublicAccessBlock
 from twisted_s3.protocol.access.request import AccessRequest
-from twisted_s3.protocol.policy.cache import PolicyCache
+from twisted_s3.protocol.documentcache import DocumentCache
 from twisted_s3.protocol.policy.context import Circumstances, RequestKeys
+from twisted_s3.protocol.policy.documents import parse_bucket_policy, parse_user_policy
 from twisted_s3.protocol.policy.evaluation import Decision, Policy, Request, evaluate, resource_arn
 from twisted_s3.protocol.policy.principals import ANONYMOUS, Principal
 from twisted_s3.protocol.policy.public import is_public
@@ -110,7 +111,8 @@ class PolicyAuthorizer:
     def __init__(self, defaults: BucketDefaults | None = None, region: str = "us-east-1") -> None:
         self._defaults = BucketDefaults() if defaults is None else defaults
         self._region = region
-        self._policies = PolicyCache()
+        self._bucket_policies = DocumentCache(parse_bucket_policy)
+        self._user_policies = DocumentCache(parse_user_policy)
 
     async def authorize(self, request: AccessRequest) -> None:
         """Return when the request may go on. :raise S3Error: ``AccessDenied``."""
@@ -122,7 +124,7 @@ class PolicyAuthorizer:
         if user is not None:
             return True
         text = bucket.configuration("policy")
-        if text is not None and _speaks_for(self._policies.get(text, bucket.name), ANONYMOUS, actions):
+        if text is not None and _speaks_for(self._bucket_policies.get(text, bucket.name), ANONYMOUS, actions):
             return True
         if self._defaults.ownership_of(bucket) == ENFORCED:
             return False
@@ -134,7 +136,7 @@ class PolicyAuthorizer:
         text = None if bucket is None else bucket.configuration("policy")
         if user is not None and user.administrator and text is None:
             return True
-        policy = None if text is None else self._policies.get(text, request.bucket_name)
+        policy = None if text is None else self._bucket_policies.get(text, request.bucket_name)
         words = await self._words(request, policy)
         if Decision.DENY in (words.bucket, words.user):
             return False
@@ -147,7 +149,7 @@ class PolicyAuthorizer:
     async def _words(self, request: AccessRequest, policy: Policy | None) -> _Words:
         """What the policy of the bucket and that of the user say."""
         user = request.user
-        own = None if user is None or user.policy is None else self._policies.get(user.policy, None)
+        own = None if user is None or user.policy is None else self._user_policies.get(user.policy)
         if policy is None and own is None:
             return _Words(Decision.NEUTRAL, Decision.NEUTRAL)
         needs_tags = any(one is not None and one.needs_existing_tags for one in (policy, own))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
 
 from tests.operations.clients import BUCKET, OperationTestCase, send, served
@@ -110,23 +112,32 @@ class Delivered(OperationTestCase):
 
         return await self.in_thread(read)
 
-    @coroutine
-    async def test_lines(self) -> None:
-        """Each request to the bucket is a line of 25 fields, one to another is none."""
+    async def start_logged(self, use: Callable[[Any], object], **form: Any) -> Server:
+        """Start a server with a bucket that is logged from the moment on at which ``use`` is given a client."""
         server = await self.start_server()
 
         def work() -> None:
             client = server.client()
             for name in (BUCKET, LOGS):
                 client.create_bucket(Bucket=name)
-            client.put_bucket_logging(Bucket=BUCKET, BucketLoggingStatus=enabled())
+            client.put_bucket_logging(Bucket=BUCKET, BucketLoggingStatus=enabled(**form))
+            use(client)
+
+        await self.in_thread(work)
+        return server
+
+    @coroutine
+    async def test_lines(self) -> None:
+        """Each request to the bucket is a line of 25 fields, one to another is none."""
+
+        def use(client: Any) -> None:
             client.put_object(Bucket=BUCKET, Key='a "b".txt', Body=b"value")
             client.get_object(Bucket=BUCKET, Key='a "b".txt')["Body"].read()
             client.get_bucket_versioning(Bucket=BUCKET)
             client.list_objects_v2(Bucket=LOGS)
             self.refused("NoSuchKey", 404, client.get_object, Bucket=BUCKET, Key="gone")
 
-        await self.in_thread(work)
+        server = await self.start_logged(use)
         ((key, lines),) = (await self.deliver(server, self.logs(server))).items()
         self.assertRegex(key, r"^p/2023-11-14-22-13-20-[0-9A-F]{16}$")
         field = r'(?:\[[^]]*\]|"[^"]*"|\S+)'
@@ -151,17 +162,8 @@ class Delivered(OperationTestCase):
     @coroutine
     async def test_partitioned(self) -> None:
         """Keys with the date in folders: of the events, at midnight."""
-        server = await self.start_server()
-
-        def work() -> None:
-            client = server.client()
-            for name in (BUCKET, LOGS):
-                client.create_bucket(Bucket=name)
-            form = {"TargetObjectKeyFormat": {"PartitionedPrefix": {"PartitionDateSource": "EventTime"}}}
-            client.put_bucket_logging(Bucket=BUCKET, BucketLoggingStatus=enabled(**form))
-            client.head_bucket(Bucket=BUCKET)
-
-        await self.in_thread(work)
+        form = {"TargetObjectKeyFormat": {"PartitionedPrefix": {"PartitionDateSource": "EventTime"}}}
+        server = await self.start_logged(lambda client: client.head_bucket(Bucket=BUCKET), **form)
         (key,) = await self.deliver(server, self.logs(server))
         start = f"p/{ALICE.canonical_id}/us-east-1/{BUCKET}/2023/11/14/2023-11-14-00-00-00-"
         self.assertEqual(key[: len(start)], start)
@@ -169,17 +171,12 @@ class Delivered(OperationTestCase):
     @coroutine
     async def test_target_gone(self) -> None:
         """Lines that can not be delivered are dropped, and that is logged; memory is bounded."""
-        server = await self.start_server()
 
-        def work() -> None:
-            client = server.client()
-            for name in (BUCKET, LOGS):
-                client.create_bucket(Bucket=name)
-            client.put_bucket_logging(Bucket=BUCKET, BucketLoggingStatus=enabled())
+        def use(client: Any) -> None:
             client.head_bucket(Bucket=BUCKET)
             client.delete_bucket(Bucket=LOGS)
 
-        await self.in_thread(work)
+        server = await self.start_logged(use)
         logs = self.logs(server)
         (finished,) = [one for one in server.finished if one.passage.operation == "HeadBucket"]
         logs.record(finished)
@@ -193,20 +190,9 @@ class Delivered(OperationTestCase):
     @coroutine
     async def test_job(self) -> None:
         """The job delivers at its end what is left."""
-        server = await self.start_server()
-
-        def work() -> None:
-            client = server.client()
-            for name in (BUCKET, LOGS):
-                client.create_bucket(Bucket=name)
-            client.put_bucket_logging(Bucket=BUCKET, BucketLoggingStatus=enabled())
-            client.head_bucket(Bucket=BUCKET)
-
-        await self.in_thread(work)
+        server = await self.start_logged(lambda client: client.head_bucket(Bucket=BUCKET))
         logs = self.logs(server)
         job = logs.job()
-        from twisted.internet.defer import Deferred, ensureDeferred
-
         running: Deferred[object] = ensureDeferred(job.run())  # type: ignore[arg-type]
         for finished in server.finished:
             logs.record(finished)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TextIO
 
-from twisted_s3.commands.command import Command, data_dir
+from twisted_s3.commands.command import Command, add_state_file, state_file
 from twisted_s3.keyring import GENERATED, KeyFile
 from twisted_s3.protocol.encryption.headers import DEFAULT_KEY, SERVER_KEY
 from twisted_s3.settings import SettingsError
 
+#: The option that names the file.
+_FILE = "--keyring"
+
 
 def _add_arguments(keyring: ArgumentParser) -> None:
-    keyring.add_argument("--keyring", type=Path, help="the file; by default that of S3STORE_KEYRING")
-    keyring.add_argument("--data-dir", type=Path, help="without that: the file that the server makes there")
+    add_state_file(keyring, _FILE)
     commands = keyring.add_subparsers(required=True, dest="command")
     commands.add_parser("list", help="list the keys, without secrets; of each name the last encrypts what is new")
     add = commands.add_parser("add", help="add a key that has a new name, for aws:kms")
@@ -24,16 +25,8 @@ def _add_arguments(keyring: ArgumentParser) -> None:
     rotate.add_argument("name", nargs="?", default=SERVER_KEY, help=f"by default {SERVER_KEY}, the key for AES256")
 
 
-def _path(options: Namespace, environ: Mapping[str, str]) -> Path:
-    if options.keyring is not None:
-        return Path(options.keyring)
-    if options.data_dir is None and "S3STORE_KEYRING" in environ:
-        return Path(environ["S3STORE_KEYRING"])
-    return data_dir(options, environ) / GENERATED
-
-
 def _run(options: Namespace, environ: Mapping[str, str], out: TextIO) -> int:
-    file = KeyFile(_path(options, environ))
+    file = KeyFile(state_file(_FILE, GENERATED, options, environ))
     if options.command == "list":
         _list(file, out)
         return 0

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TextIO
 
-from twisted_s3.commands.command import Command, data_dir
+from twisted_s3.commands.command import Command, add_state_file, state_file
 from twisted_s3.credentials import GENERATED, canonical_id
 from twisted_s3.users import DEFAULT_GRACE, Entry, UserFile, pairs_of
 
+#: The option that names the file.
+_FILE = "--credentials"
+
 
 def _add_arguments(user: ArgumentParser) -> None:
-    user.add_argument("--credentials", type=Path, help="the file; by default that of S3STORE_CREDENTIALS")
-    user.add_argument("--data-dir", type=Path, help="without that: the file that the server makes there")
+    add_state_file(user, _FILE)
     commands = user.add_subparsers(required=True, dest="command")
     add = commands.add_parser("add", help="add a user, and print the new key pair")
     add.add_argument("name", help="as policies name the user")
@@ -30,16 +31,8 @@ def _add_arguments(user: ArgumentParser) -> None:
     rotate.add_argument("--grace", type=float, default=DEFAULT_GRACE, help="seconds until the old key ends; 0: at once")
 
 
-def _path(options: Namespace, environ: Mapping[str, str]) -> Path:
-    if options.credentials is not None:
-        return Path(options.credentials)
-    if options.data_dir is None and "S3STORE_CREDENTIALS" in environ:
-        return Path(environ["S3STORE_CREDENTIALS"])
-    return data_dir(options, environ) / GENERATED
-
-
 def _run(options: Namespace, environ: Mapping[str, str], out: TextIO) -> int:
-    file = UserFile(_path(options, environ))
+    file = UserFile(state_file(_FILE, GENERATED, options, environ))
     match options.command:
         case "add":
             fields = {"name": options.name, "displayName": options.display_name, "email": options.email}

@@ -20,7 +20,8 @@ from twisted_s3.lifecycle.scanning import Look, Page, Task
 from twisted_s3.model import Bucket
 from twisted_s3.operations.lifecycle import lifecycle_of
 from twisted_s3.periodic import Job
-from twisted_s3.protocol.lifecycle.cache import LifecycleCache
+from twisted_s3.protocol.documentcache import DocumentCache
+from twisted_s3.protocol.lifecycle.documents import parse_lifecycle
 from twisted_s3.protocol.lifecycle.evaluation import DAY, Calendar, abortion
 from twisted_s3.protocol.lifecycle.rules import Lifecycle
 from twisted_s3.protocol.listing import start_after_key
@@ -81,7 +82,7 @@ class LifecycleRounds:
         self._notes = PassingNotes() if notes is None else notes
         self._applier = Applier(store, clock.seconds, told, witnessed)
         self._calendar = Calendar(pace.day)
-        self._known = LifecycleCache()
+        self._known = DocumentCache(parse_lifecycle)
         self._hurried = False
         self._pause: Deferred[None] | None = None
         self._changes = 0

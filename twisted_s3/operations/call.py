@@ -31,10 +31,13 @@ from twisted_s3.protocol.access.defaults import BucketDefaults
 from twisted_s3.protocol.access.ownership import ENFORCED
 from twisted_s3.protocol.access.request import AccessRequest
 from twisted_s3.protocol.authentication import Authenticator, Verified
+from twisted_s3.protocol.documentcache import DocumentCache
 from twisted_s3.protocol.head import RequestHead
-from twisted_s3.protocol.lifecycle.cache import LifecycleCache
+from twisted_s3.protocol.lifecycle.documents import parse_lifecycle
+from twisted_s3.protocol.lifecycle.rules import Lifecycle
 from twisted_s3.protocol.payload import Payload, payload_for
 from twisted_s3.protocol.policy.actions import versioned
+from twisted_s3.protocol.website import Website, parse_website
 from twisted_s3.protocol.xmldocs import Owner
 
 #: The largest document that a request may carry, in bytes, where its operation says nothing else.
@@ -77,6 +80,7 @@ class Services:
     :ivar server_keys: for ``AES256``; None while there is no such encryption.
     :ivar named_keys: for ``aws:kms``; None while there is no such encryption.
     :ivar customer_keys_over_http: whether customers' keys may come without TLS: ``always``, ``never`` or ``loopback``.
+    :ivar lifecycles: the lifecycle configurations that were read last; ``websites`` the same of websites.
     """
 
     store: IObjectStore
@@ -93,7 +97,8 @@ class Services:
     named_keys: IKeyService | None = None
     customer_keys_over_http: str = "loopback"
     notifier: Notifier | None = None
-    lifecycles: LifecycleCache = attrs.field(factory=LifecycleCache)
+    lifecycles: DocumentCache[[bytes, str], Lifecycle] = attrs.field(factory=lambda: DocumentCache(parse_lifecycle))
+    websites: DocumentCache[[bytes], Website] = attrs.field(factory=lambda: DocumentCache(parse_website))
 
 
 @attrs.frozen

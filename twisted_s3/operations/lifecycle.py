@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from twisted_s3.model import Bucket, ObjectVersion, Upload
 from twisted_s3.operations.call import Call
 from twisted_s3.operations.configuration import LIFECYCLE, LIFECYCLE_MINIMUM
-from twisted_s3.protocol.lifecycle.cache import LifecycleCache
+from twisted_s3.protocol.documentcache import DocumentCache
 from twisted_s3.protocol.lifecycle.headers import abort_headers, expiration_headers
 from twisted_s3.protocol.lifecycle.rules import Lifecycle
 
 
-def lifecycle_of(bucket: Bucket | None, known: LifecycleCache) -> Lifecycle | None:
+def lifecycle_of(bucket: Bucket | None, known: DocumentCache[[bytes, str], Lifecycle]) -> Lifecycle | None:
     """The lifecycle configuration of a bucket, None for none."""
     text = None if bucket is None else bucket.configuration(LIFECYCLE.name)
     return None if bucket is None or text is None else known.get(text, LIFECYCLE_MINIMUM.of(bucket))

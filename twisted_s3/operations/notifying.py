@@ -86,7 +86,7 @@ class Notifier:
         self._queue = queue
         self._clock = clock
         self._region = region
-        self._rules: DocumentCache[Sequence[Rule]] = DocumentCache(load_notification)
+        self._rules: DocumentCache[[bytes], Sequence[Rule]] = DocumentCache(load_notification)
 
     def witness(self, source: Source, describe: Describe) -> Witness:
         """Who queues the events of a write; one who does nothing where the bucket has no configuration."""

@@ -20,14 +20,13 @@ from twisted_s3.interfaces import (
     unwitnessed,
 )
 from twisted_s3.model import UNLOCKED, ByteRange, Digest, ObjectLock, ObjectVersion, Part, Properties
+from twisted_s3.storage.copying import copy_range
 from twisted_s3.storage.memory_bucket import Account, Blob, HeldBucket
 
 T = TypeVar("T")
 
 #: Finds a bucket. :raise S3Error: ``NoSuchBucket``.
 Find = Callable[[str], HeldBucket]
-
-_COPY_PIECE = 1 << 20
 
 
 @implementer(IOpenedObject)
@@ -86,11 +85,7 @@ class _Staged:
 
     async def copy_from(self, source: IOpenedObject, range: ByteRange) -> None:
         """Take bytes of an opened object."""
-        offset = range.start
-        while offset < range.stop:
-            piece = await source.read(offset, min(_COPY_PIECE, range.stop - offset))
-            await self.write(piece)
-            offset += len(piece)
+        await copy_range(source, range, self.write)
 
     async def discard(self) -> None:
         """Drop what was staged."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import attrs
 from twisted.web.server import Request
 
@@ -13,13 +11,12 @@ from twisted_s3.model import Bucket
 from twisted_s3.operations.call import Answer
 from twisted_s3.operations.configuration import WEBSITE
 from twisted_s3.operations.website import ErrorDocumentError, visit
-from twisted_s3.protocol.documentcache import DocumentCache
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.names import bucket_of_host, decode_key, is_bucket_name
-from twisted_s3.protocol.website import Asked, parse_website
+from twisted_s3.protocol.website import Asked
 from twisted_s3.protocol.websitepages import error_headers, error_page
 from twisted_s3.web.gate import Gate, Passage, Target
-from twisted_s3.web.resources import Finished, RequestIds, S3Resource
+from twisted_s3.web.resources import S3Resource
 
 #: What the access log calls a request for a page.
 OPERATION = "Website"
@@ -34,17 +31,6 @@ class WebsiteResource(S3Resource):
     :param drain_bytes: how much of an unwanted body is read to keep the connection.
     :param finished: called for every request at its end.
     """
-
-    def __init__(
-        self,
-        gate: Gate,
-        domains: Sequence[str] = (),
-        ids: RequestIds | None = None,
-        drain_bytes: int = 1 << 20,
-        finished: Callable[[Finished], None] | None = None,
-    ) -> None:
-        super().__init__(gate, domains, ids, drain_bytes, finished)
-        self._websites = DocumentCache(parse_website)
 
     def _target(self, request: Request, depth: int) -> Target:
         hosts = request.requestHeaders.getRawHeaders(b"Host") or [b""]
@@ -65,7 +51,9 @@ class WebsiteResource(S3Resource):
             raise S3Error("NoSuchWebsiteConfiguration", elements={"BucketName": bucket.name})
         protocol, query = "https" if head.secure else "http", head.query.decode("latin-1")
         asked = Asked(protocol, head.header("host") or "", passage.key, query)
-        return await visit(self._websites.get(document), asked, _Reader(self._gate, head, bucket, body, passage))
+        return await visit(
+            self._gate.services.websites.get(document), asked, _Reader(self._gate, head, bucket, body, passage)
+        )
 
     async def _bucket(self, name: str) -> Bucket:
         if not is_bucket_name(name):

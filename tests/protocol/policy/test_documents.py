@@ -21,7 +21,7 @@ from tests.protocol.policy.asking import (
     statement,
     user_policy,
 )
-from twisted_s3.protocol.policy.cache import PolicyCache
+from twisted_s3.protocol.documentcache import DocumentCache
 from twisted_s3.protocol.policy.documents import MAX_SIZE, parse_bucket_policy, parse_user_policy
 
 NOT_JSON = "Policies must be valid JSON and the first byte must be '{'"
@@ -236,7 +236,7 @@ class UserPolicyTests(SynchronousTestCase):
 
 class CacheTests(SynchronousTestCase):
     def test_keeps_what_was_asked_for_last(self) -> None:
-        cache = PolicyCache(2)
+        cache = DocumentCache(parse_bucket_policy, 2)
         texts = [document(statement(Sid=str(number))) for number in range(3)]
         first = cache.get(texts[0], "b")
         second = cache.get(texts[1], "b")
@@ -247,7 +247,7 @@ class CacheTests(SynchronousTestCase):
         self.assertIsNot(cache.get(texts[1], "b"), second)
 
     def test_a_text_is_for_its_bucket(self) -> None:
-        cache = PolicyCache()
+        cache = DocumentCache(parse_bucket_policy)
         cache.get(document(statement()), "b")
         self.assertEqual(refusal(lambda: cache.get(document(statement()), "c")), ("MalformedPolicy", RESOURCE))
         self.assertEqual(len(cache), 1)

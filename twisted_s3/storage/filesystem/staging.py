@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from twisted_s3.interfaces import Condition, IOpenedObject, IStagedBody, IStagedPart, Witness, always, unwitnessed
 from twisted_s3.model import UNLOCKED, ByteRange, Digest, ObjectLock, ObjectVersion, Part, Properties
+from twisted_s3.storage.copying import copy_range
 from twisted_s3.storage.filesystem.failures import disk_failures
 from twisted_s3.storage.filesystem.intake import Intake
 from twisted_s3.storage.filesystem.pool import DiskPool
@@ -19,7 +20,6 @@ T = TypeVar("T")
 
 #: Bodies below this size take one hop to the pool, others one for each piece of it. At most two are in memory.
 PIECE_BYTES = 512 << 10
-_COPY_BYTES = 1 << 20
 
 
 class _Staged:
@@ -43,12 +43,8 @@ class _Staged:
 
     async def copy_from(self, source: IOpenedObject, range: ByteRange) -> None:
         """Take bytes of an opened object, reading one piece while the one before is hashed and written."""
-        offset = range.start
         with disk_failures():
-            while offset < range.stop:
-                piece = await source.read(offset, min(_COPY_BYTES, range.stop - offset))
-                await self.write(piece)
-                offset += len(piece)
+            await copy_range(source, range, self.write)
 
     async def discard(self) -> None:
         """Drop what was staged."""
