@@ -1,4 +1,4 @@
-"""The look for damage in the background of a daemon with workers."""
+"""The look for damage in the background of a daemon."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ScrubDaemonTests(SynchronousTestCase):
         self.directory = Path(self.enterContext(tempfile.TemporaryDirectory()))
 
     def test_damage_is_found_and_told(self) -> None:
-        """One process of all goes through everything at the start, says what is damaged, and leaves it where it is."""
+        """It goes through everything at the start, says what is damaged, and leaves it where it is."""
         server = Server(self.directory)
         self.addCleanup(server.end)
         server.call("PUT", "/bucket")
@@ -29,7 +29,7 @@ class ScrubDaemonTests(SynchronousTestCase):
         with file.open("r+b") as opened:
             opened.write(b"W")
         os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-        server = Server(self.directory, 2, ["--scrub=deep"])
+        server = Server(self.directory, 1, ["--scrub=deep"])
         self.addCleanup(server.end)
         told = server.daemon.wait_for(r"damaged (\w+) bucket/(\w+): ")
         self.assertEqual(told.groups(), ("object", "hurt"))
