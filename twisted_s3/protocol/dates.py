@@ -16,6 +16,7 @@ _MONTH_NUMBERS = {name.lower(): number for number, name in enumerate(_MONTHS, 1)
 # Files made by hand may carry any mtime; the formats hold the years 1 to 9999.
 _FIRST, _LAST = -62135596800, 253402300799
 
+_HTTP_DATE = "%s, %02d %s %04d %02d:%02d:%02d GMT"
 _ISO8601 = "%04d-%02d-%02dT%02d:%02d:%02d.000Z"
 
 _CLOCK = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
@@ -47,7 +48,7 @@ def whole_seconds(time: float) -> int:
 def format_http_date(time: float) -> str:
     """Write an IMF-fixdate: ``Fri, 24 May 2013 00:00:00 GMT``."""
     year, month, day, hour, minute, second, weekday, _, _ = gmtime(whole_seconds(time))
-    return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
+    return _HTTP_DATE % (_DAYS[weekday], day, _MONTHS[month - 1], year, hour, minute, second)
 
 
 def format_iso8601(time: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableDescriptor, IHalfCloseableProtocol
+from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from twisted.web import http
 from zope.interface import implementer
@@ -84,7 +85,7 @@ class S3Channel(http.HTTPChannel):
             self.resetTimeout()
         elif self._reading_head and self._between_requests():
             self.setTimeout(self.limits.header_timeout)
-        http.basic.LineReceiver.dataReceived(self, data)
+        LineReceiver.dataReceived(self, data)  # type: ignore[no-untyped-call]
         if self._reading_head and not self._busyReceiving and b"\n" in self._buffer:
             # What is left of a head that is not complete is part of a line, in which no line can end.
             self._refuse(S3Error("BadRequest"))
