@@ -1,0 +1,1 @@
+"""How fast the server is, and how much memory it needs, beside others."""

@@ -1,3 +1,5 @@
+"""The access log."""
+
 from __future__ import annotations
 
 import io

@@ -1,3 +1,5 @@
+"""Users and their keys: where they come from, and what is refused."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Jobs that run now and then."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

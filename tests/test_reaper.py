@@ -1,3 +1,5 @@
+"""Uploads that are too old go."""
+
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred

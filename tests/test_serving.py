@@ -1,3 +1,5 @@
+"""The service around sites and store: its start, its end, and what goes wrong."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""Settings from command line, environment and file."""
+
 from __future__ import annotations
 
 import tempfile
@@ -13,6 +15,7 @@ from twisted_s3.settingsources import load, read_config
 
 
 def check_endpoint(text: str) -> None:
+    """Take ``tcp:`` and ``unix:``."""
     if not text.startswith(("tcp:", "unix:")):
         raise ValueError("no such type")
 

@@ -1,3 +1,5 @@
+"""``twistd s3store``."""
+
 from __future__ import annotations
 
 import json

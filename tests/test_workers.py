@@ -1,3 +1,5 @@
+"""Worker processes that share sockets."""
+
 from __future__ import annotations
 
 import os

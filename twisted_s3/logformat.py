@@ -91,6 +91,7 @@ class LineObserver:
         self._format = format
 
     def __call__(self, event: LogEvent) -> None:
+        """See :class:`twisted.logger.ILogObserver`."""
         self._write(self._format(event).encode("utf-8", "backslashreplace") + b"\n")
 
 

@@ -53,6 +53,7 @@ def streams(fs: s3fs.S3FileSystem) -> None:
 
 
 def main(source: str, back: str) -> None:
+    """Take a file up, list it, and bring it back."""
     fs = s3fs.S3FileSystem()
     trees(fs, source, back)
     streams(fs)

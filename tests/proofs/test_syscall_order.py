@@ -1,3 +1,5 @@
+"""The system calls of a write, in the order in which they make it durable."""
+
 from __future__ import annotations
 
 import tempfile

@@ -1,3 +1,5 @@
+"""Who sent a request, by header, by query and by form."""
+
 from __future__ import annotations
 
 import time

@@ -1,3 +1,5 @@
+"""The framing ``aws-chunked``: what comes out of it, and what is refused."""
+
 from __future__ import annotations
 
 from itertools import pairwise
@@ -34,6 +36,7 @@ def published(payload: str, names: str, signature: str, **headers: str) -> Seed:
 
 
 def body(*signatures: str) -> bytes:
+    """A body of chunks with these signatures."""
     sizes = (65536, 1024, 0)
     frames = []
     for size, signature in zip(sizes, signatures, strict=True):
@@ -99,6 +102,7 @@ def outcome(decoder: Decoder, data: bytes, cuts: list[int]) -> tuple[str, bytes]
 
 
 def decoder_for(pieces: list[bytes], mode: str) -> tuple[Decoder, bytes]:
+    """A decoder for a body in a mode, and the body."""
     head, frames = streaming(pieces, mode)
     verified = check(head)
     assert verified is not None

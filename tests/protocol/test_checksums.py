@@ -1,3 +1,5 @@
+"""The checksums of S3."""
+
 from __future__ import annotations
 
 import hashlib
@@ -14,6 +16,7 @@ CRCS = ("CRC32", "CRC32C", "CRC64NVME")
 
 
 def value_of(algorithm: str, data: bytes) -> str:
+    """The checksum of some bytes."""
     checksum = checksums.new(algorithm)
     checksum.update(data)
     return checksum.value()

@@ -22,10 +22,13 @@ Table = Mapping[str, tuple[Change, str]]
 
 
 def header(name: str, value: str | None) -> Change:
+    """Another value of a header; None for no such header."""
     return lambda head: with_headers(head, **{name.replace("-", "_"): value})
 
 
 def authorization(old: str, new: str) -> Change:
+    """Another text in the header ``Authorization``."""
+
     def change(head: RequestHead) -> RequestHead:
         text = head.headers["authorization"][0]
         assert old in text
@@ -41,10 +44,13 @@ def flipped(head: RequestHead) -> RequestHead:
 
 
 def truncated(head: RequestHead) -> RequestHead:
+    """A signature without its last digit."""
     return with_headers(head, authorization=head.headers["authorization"][0][:-1])
 
 
 def query(old: str, new: str) -> Change:
+    """Another text in the query."""
+
     def change(head: RequestHead) -> RequestHead:
         text = head.query.decode("ascii")
         assert old in text, text
@@ -54,14 +60,17 @@ def query(old: str, new: str) -> Change:
 
 
 def appended(text: str) -> Change:
+    """One parameter more."""
     return lambda head: attrs.evolve(head, query=head.query + b"&" + text.encode("ascii"))
 
 
 def path(raw: bytes) -> Change:
+    """Another path."""
     return lambda head: attrs.evolve(head, path=raw)
 
 
 def method(name: str) -> Change:
+    """Another method."""
     return lambda head: attrs.evolve(head, method=name)
 
 
@@ -72,6 +81,8 @@ def earlier(head: RequestHead) -> RequestHead:
 
 
 def query_flipped(name: str) -> Change:
+    """A parameter of which one character is another."""
+
     def change(head: RequestHead) -> RequestHead:
         text = head.query.decode("ascii")
         at = text.index(name + "=") + len(name) + 1
@@ -263,6 +274,8 @@ Frames = list[bytes]
 
 
 def replaced(at: int, old: bytes, new: bytes) -> Callable[[Frames], Frames]:
+    """Other bytes in one of the pieces of a body."""
+
     def change(frames: Frames) -> Frames:
         assert old in frames[at]
         return [*frames[:at], frames[at].replace(old, new, 1), *frames[at + 1 :]]

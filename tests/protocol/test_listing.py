@@ -64,6 +64,7 @@ def naive(keys: Sequence[str], prefix: str, delimiter: str) -> list[str]:
 
 
 def entries(page: Page) -> list[str]:
+    """Keys and common prefixes of a page, in order."""
     return sorted([*page.keys, *page.common_prefixes], key=str.encode)
 
 
@@ -214,6 +215,7 @@ class TokenTests(SynchronousTestCase):
 
 
 def upload(key: str, id: str) -> Upload:
+    """An upload that was begun."""
     return Upload(id, key, 0.0)
 
 

@@ -1,3 +1,5 @@
+"""The body of a request against what its head promises."""
+
 from __future__ import annotations
 
 import hashlib
@@ -24,11 +26,13 @@ MD5 = b64encode(hashlib.md5(BODY).digest()).decode("ascii")
 
 
 def anonymous(**headers: str) -> RequestHead:
+    """The head of a request that nobody signed."""
     pairs = {name.replace("_", "-"): value for name, value in headers.items()}
     return make_head("PUT", "/bucket/key", pairs)
 
 
 def code(head: RequestHead, body: bytes = BODY) -> tuple[str, str]:
+    """Code and message with which a body is refused."""
     error = refusal(head, body)
     return error.code, error.message
 

@@ -1,3 +1,5 @@
+"""Signatures of version 2."""
+
 from __future__ import annotations
 
 import time

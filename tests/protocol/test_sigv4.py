@@ -1,3 +1,5 @@
+"""Signatures of version 4."""
+
 from __future__ import annotations
 
 import time
@@ -49,6 +51,7 @@ users = st.builds(
 
 
 def target(path: str, query: dict[str, str]) -> str:
+    """A path with a query."""
     pairs = "&".join(f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}" for name, value in query.items())
     return f"{path}?{pairs}" if pairs else path
 

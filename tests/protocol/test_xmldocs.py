@@ -51,10 +51,12 @@ OWNER = Owner("f" * 64, "Ann")
 
 
 def owners(id: str) -> Owner:
+    """An owner with a name."""
     return Owner(id or "f" * 64, "Ann")
 
 
 def version(key: str, **changes: Any) -> ObjectVersion:
+    """A version of a key."""
     return ObjectVersion(key, 7, ETAG, MOMENT, **changes)
 
 

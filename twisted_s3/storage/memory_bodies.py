@@ -39,9 +39,11 @@ class OpenedObject:
         self._decipher: IDecipher | None = None
 
     def unlock(self, decipher: IDecipher) -> None:
+        """See :meth:`IOpenedObject.unlock`."""
         self._decipher = decipher
 
     async def read(self, offset: int, length: int) -> bytes:
+        """See :meth:`IOpenedObject.read`."""
         if self._decipher is not None:
             return self._decipher.read(self._stored, offset, length)
         if self.version.encryption is not None:
@@ -55,12 +57,14 @@ class OpenedObject:
         return piece
 
     def fileno(self) -> int | None:
+        """There is no file."""
         return None
 
     async def prefetch(self, offset: int, length: int) -> None:
         """They are there."""
 
     def close(self) -> None:
+        """Let go of the bytes."""
         self._data = b""
 
 

@@ -28,10 +28,12 @@ def document(*statements: Any, version: str = "2012-10-17") -> bytes:
 
 
 def bucket_policy(*statements: Any, version: str = "2012-10-17") -> Policy:
+    """The policy of the bucket ``b``."""
     return parse_bucket_policy(document(*statements, version=version), "b")
 
 
 def user_policy(*statements: Any) -> Policy:
+    """The policy of a user."""
     return parse_user_policy(document(*statements))
 
 

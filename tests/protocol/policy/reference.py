@@ -14,6 +14,7 @@ ESCAPED = {"*": "\x01", "?": "\x02"}
 
 
 def as_list(value: Any) -> list[Any]:
+    """What may stand alone, in a list."""
     return value if isinstance(value, list) else [value]
 
 
@@ -49,6 +50,7 @@ def like(pattern: str, text: str) -> bool:
 
 
 def compare(operator: str, wanted: str, value: str, keys: Keys, version: str, otherwise: bool) -> bool:
+    """Whether one operator holds of one value that is wanted and one that is there."""
     if operator.startswith("Numeric"):
         left, right = int(value), int(wanted)
         return {
@@ -70,6 +72,7 @@ def compare(operator: str, wanted: str, value: str, keys: Keys, version: str, ot
 
 
 def condition_holds(name: str, key: str, wanted: list[str], keys: Keys, version: str, effect: str) -> bool:
+    """Whether a line of a condition holds."""
     values = keys.get(key.lower(), ())
     if name == "Null":
         return any((values == ()) == (one == "true") for one in wanted)
@@ -99,6 +102,7 @@ def condition_holds(name: str, key: str, wanted: list[str], keys: Keys, version:
 
 
 def principal_named(element: Any, canonical_id: str, name: str) -> bool:
+    """Whether an element ``Principal`` names somebody."""
     if element == "*" or "*" in as_list(element.get("AWS", [])):
         return True
     if not canonical_id:
@@ -109,6 +113,7 @@ def principal_named(element: Any, canonical_id: str, name: str) -> bool:
 
 
 def applies(statement: Any, version: str, principal: tuple[str, str], action: str, resource: str, keys: Keys) -> bool:
+    """Whether a statement is about a request."""
     effect = statement["Effect"]
     if "Principal" in statement and not principal_named(statement["Principal"], *principal):
         return False

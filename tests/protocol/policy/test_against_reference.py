@@ -19,6 +19,7 @@ words = st.text("aAb*", max_size=3)
 
 
 def one_or_more(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Values alone or in a list."""
     return st.one_of(values, st.lists(values, min_size=1, max_size=3))
 
 
@@ -52,6 +53,7 @@ numbers = ("NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericGreat
 
 
 def operators(names: tuple[str, ...]) -> st.SearchStrategy[str]:
+    """Names of operators with all that can stand before and behind them."""
     return st.builds(
         "{}{}{}".format,
         st.sampled_from(("", "", "ForAllValues:", "ForAnyValue:")),
@@ -76,6 +78,7 @@ conditions = st.one_of(
 
 @st.composite
 def statements(draw: st.DrawFn) -> dict[str, Any]:
+    """Statements of a bucket policy."""
     effect = draw(st.sampled_from(("Allow", "Allow", "Deny")))
     not_principal = effect == "Deny" and draw(st.booleans())
     made = {

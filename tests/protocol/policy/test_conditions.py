@@ -14,6 +14,7 @@ from twisted_s3.protocol.policy.operators import OPERATORS, parse_address, parse
 
 
 def holds(operator: str, wanted: Sequence[str], *values: str) -> bool:
+    """Whether an operator holds of the values of a key."""
     name = parse_operator(operator)
     assert name is not None, operator
     return compile_condition(name, "k", wanted, True).holds({"k": values} if values else {}, True)

@@ -29,6 +29,7 @@ def keys(
     secure: bool = False,
     **changes: Any,
 ) -> RequestKeys:
+    """The condition keys of a request."""
     lists = {name: [value] for name, value in (headers or {}).items()}
     head = RequestHead(method, b"/b/k", query, lists, secure)
     changes = {"verified": None, "time": NOW, **changes}

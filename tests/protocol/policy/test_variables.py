@@ -14,6 +14,7 @@ KEYS = {"aws:username": ("al*ice",), "s3:prefix": ("a", "b"), "aws:userid": ("",
 
 
 def matches(pattern: str, text: str, variables: bool = True) -> bool | None:
+    """Whether a pattern matches; None where a variable in it has no value."""
     matcher = compile_pattern(pattern, glob, True, variables).matcher(KEYS)
     return None if matcher is None else matcher(text)
 

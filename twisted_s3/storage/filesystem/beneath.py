@@ -28,7 +28,8 @@ class OpenBeneath(Protocol):
     :raise OSError: ``ELOOP`` for a symbolic link anywhere in the path; else as ``open``.
     """
 
-    def __call__(self, root: int, path: bytes, flags: int, cached: bool = False) -> int: ...
+    def __call__(self, root: int, path: bytes, flags: int, cached: bool = False) -> int:
+        """Gives the descriptor."""
 
 
 class Openat2:
