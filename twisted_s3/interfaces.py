@@ -309,8 +309,12 @@ class IObjectStore(Interface):
         checksum_type: str = "",
         lock: ObjectLock = UNLOCKED,
         encryption: Encryption | None = None,
+        before: str | None = None,
     ) -> Awaitable[Upload]:
-        """Begin a multipart upload. What becomes of it is recorded as encrypted as ``encryption`` says."""
+        """Begin a multipart upload. What becomes of it is recorded as encrypted as ``encryption`` says.
+
+        :param before: is written down: the mark of what the key has now.
+        """
 
     def get_upload(bucket: str, key: str, upload_id: str) -> Awaitable[Upload]:
         """:raise S3Error: ``NoSuchUpload``."""

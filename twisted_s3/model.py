@@ -276,6 +276,11 @@ class ObjectVersion:
     encryption: Encryption | None = None
 
 
+def mark_of(version: ObjectVersion | None) -> str:
+    """What tells one version of a key from any other that the key had or will have."""
+    return "none" if version is None else f"{version.version_id} {version.last_modified!r}"
+
+
 @attrs.frozen
 class ListedVersion:
     """A version or delete marker in a listing. ``is_latest``: the newest of its key."""
@@ -309,6 +314,8 @@ class Upload:
     :ivar owner: canonical id of who began it.
     :ivar checksum_algorithm: as the client asked, else "".
     :ivar encryption: how all its parts are encrypted; None for not at all.
+    :ivar before: the mark of what the key had when it began (`mark_of`); None where nobody wrote it down.
+    :ivar before: the mark (`mark_of`) of what the key had when it began; None where that was not written down.
     """
 
     id: str
@@ -320,3 +327,4 @@ class Upload:
     checksum_type: str = ""
     lock: ObjectLock = UNLOCKED
     encryption: Encryption | None = None
+    before: str | None = None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from botocore.exceptions import ClientError
 from twisted.internet import reactor
 
 from tests.operations.clients import BUCKET, OperationTestCase, send, served
-from tests.serving import Server
+from tests.operations.posting import post, signed
+from tests.serving import BOB, Server
 from twisted_s3.model import ObjectVersion, Properties
 from twisted_s3.protocol.payload import Payload
 from twisted_s3.storage.memory import MemoryStore
@@ -26,7 +29,7 @@ class Overtaking(MemoryStore):
         try:
             return await super().head_object(bucket, key, version_id, unread)
         finally:
-            if key.startswith("race-"):
+            if key.startswith("race-") and not unread:
                 staged = await self.stage(bucket, Payload())
                 await staged.write(b"rival")
                 await staged.commit(key, Properties())
@@ -101,6 +104,119 @@ class Conditional(OperationTestCase):
             etag = client.put_object(Bucket=BUCKET, Key=key, Body=OLD)["ETag"]
             self.refused("PreconditionFailed", 412, write, key=key, IfMatch=etag)
             self.assertEqual(self.body(client, key), b"rival")
+
+    @served()
+    def test_parts_overtaken(self, server: Server) -> None:
+        """What becomes of the key while an upload is under way is a conflict, even where the ETag is the same."""
+        client = server.client()
+        client.create_bucket(Bucket=BUCKET)
+        at = {"Bucket": BUCKET, "Key": "k"}
+        etag = client.put_object(**at, Body=OLD)["ETag"]
+        uploads = [self.uploaded(client, "k") for _ in range(3)]
+        first, second, third = uploads
+        self.refused("PreconditionFailed", 412, client.complete_multipart_upload, **first, IfNoneMatch="*")
+        client.delete_object(**at)
+        complete = client.complete_multipart_upload
+        failed = self.refused("ConditionalRequestConflict", 409, complete, **first, IfNoneMatch="*")
+        self.assertEqual((failed["Error"]["Condition"], failed["Error"]["Key"]), ("If-None-Match", "k"))
+        self.refused("NoSuchKey", 404, complete, **first, IfMatch=etag)
+        self.refused("404", 404, client.head_object, **at)
+        other = client.put_object(**at, Body=b"other")["ETag"]
+        self.refused("PreconditionFailed", 412, complete, **first, IfMatch=etag)
+        self.refused("ConditionalRequestConflict", 409, complete, **first, IfMatch=other)
+        self.assertEqual(self.body(client, "k"), b"other")
+        self.assertEqual(client.put_object(**at, Body=OLD)["ETag"], etag)
+        failed = self.refused("ConditionalRequestConflict", 409, complete, **first, IfMatch=etag)
+        self.assertEqual((failed["Error"]["Condition"], failed["Error"]["Key"]), ("If-Match", "k"))
+        self.assertEqual(self.body(client, "k"), OLD)
+        self.assertEqual(len(client.list_multipart_uploads(Bucket=BUCKET)["Uploads"]), 3)
+        complete(**first)
+        self.assertEqual(self.body(client, "k"), NEW, "without a condition nothing stands in the way")
+        client.delete_object(**at)
+        fourth = self.uploaded(client, "k")
+        for late in (second, third):
+            self.refused("ConditionalRequestConflict", 409, complete, **late, IfNoneMatch="*")
+        complete(**fourth, IfNoneMatch="*")
+        self.assertEqual(self.body(client, "k"), NEW)
+        etag = client.head_object(**at)["ETag"]
+        fifth = self.uploaded(client, "k")
+        self.assertEqual(complete(**fifth, IfMatch=etag)["ETag"], etag)
+        self.assertEqual(complete(**fifth, IfMatch=etag)["ETag"], etag, "the same request again")
+
+    @served()
+    def test_parts_of_versions(self, server: Server) -> None:
+        """In a bucket with versions a delete marker is no object, and tags are no other version."""
+        client = server.client()
+        client.create_bucket(Bucket=BUCKET)
+        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        at = {"Bucket": BUCKET, "Key": "k"}
+        etag = client.put_object(**at, Body=OLD)["ETag"]
+        begun = self.uploaded(client, "k")
+        client.put_object_tagging(**at, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+        marker = client.delete_object(**at)["VersionId"]
+        complete = client.complete_multipart_upload
+        self.refused("NoSuchKey", 404, complete, **begun, IfMatch=etag)
+        self.refused("ConditionalRequestConflict", 409, complete, **begun, IfNoneMatch="*")
+        after = self.uploaded(client, "k")
+        client.delete_object(**at, VersionId=marker)
+        self.refused("PreconditionFailed", 412, complete, **after, IfNoneMatch="*")
+        complete(**begun, IfMatch=etag)
+        self.assertEqual(self.body(client, "k"), NEW)
+        self.assertEqual(len(client.list_object_versions(Bucket=BUCKET)["Versions"]), 2)
+
+    def uploaded(self, client: Any, key: str) -> dict[str, Any]:
+        """What it takes to complete a new upload of ``NEW``."""
+        place = {"Bucket": BUCKET, "Key": key}
+        place["UploadId"] = client.create_multipart_upload(**place)["UploadId"]
+        part = client.upload_part(**place, PartNumber=1, Body=NEW)
+        return {**place, "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}}
+
+    @served()
+    def test_match_needs_reading(self, server: Server) -> None:
+        """Who may write but not read can not find out ETags; that there must be no object, anybody may say."""
+        client, bob = server.client(), server.client(BOB)
+        client.create_bucket(Bucket=BUCKET)
+        client.put_object(Bucket=BUCKET, Key="source", Body=NEW)
+
+        def allow(action: str, keys: str) -> dict[str, Any]:
+            return {
+                "Effect": "Allow",
+                "Principal": {"AWS": BOB.canonical_id},
+                "Action": action,
+                "Resource": f"arn:aws:s3:::{BUCKET}/{keys}",
+            }
+
+        rules = [allow("s3:*Object", "open-*"), allow("s3:GetObject", "source")]
+        rules += [allow("s3:PutObject", "shut-*"), allow("s3:*Multipart*", "*")]
+        policy = {"Version": "2012-10-17", "Statement": rules}
+        client.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
+        writers = {**self.writers(bob), "post": self.poster(server)}
+        for name, write in writers.items():
+            write(f"shut-{name}", IfNoneMatch="*")
+            etag = client.put_object(Bucket=BUCKET, Key=f"shut-{name}", Body=OLD)["ETag"]
+            for guess in (etag, CHANGES_NOTHING):
+                self.refused("AccessDenied", 403, write, key=f"shut-{name}", IfMatch=guess)
+            self.refused("AccessDenied", 403, write, key=f"shut-missing-{name}", IfMatch=etag)
+            self.refused("PreconditionFailed", 412, write, key=f"shut-{name}", IfNoneMatch="*")
+            self.assertEqual(self.body(client, f"shut-{name}"), OLD, name)
+            self.refused("404", 404, client.head_object, Bucket=BUCKET, Key=f"shut-missing-{name}")
+            client.put_object(Bucket=BUCKET, Key=f"open-{name}", Body=OLD)
+            self.refused("PreconditionFailed", 412, write, key=f"open-{name}", IfMatch=CHANGES_NOTHING)
+            write(f"open-{name}", IfMatch=etag)
+            self.assertEqual(self.body(client, f"open-{name}"), NEW, name)
+
+    def poster(self, server: Server) -> Any:
+        """A way to write ``NEW`` by a form of Bob's, failing as those of clients do."""
+
+        def write(key: str, **conditions: str) -> None:
+            names = {"IfMatch": "If-Match", "IfNoneMatch": "If-None-Match"}
+            fields = {"key": key, **{names[name]: value for name, value in conditions.items()}}
+            answer = post(server, signed(fields=fields, user=BOB), NEW)
+            if answer.status >= 300:
+                status = {"HTTPStatusCode": answer.status}
+                raise ClientError({"Error": {"Code": answer.code}, "ResponseMetadata": status}, "PostObject")
+
+        return write
 
     @served()
     def test_deletions(self, server: Server) -> None:

@@ -150,9 +150,18 @@ class Versioning(OperationTestCase):
         kept = client.put_object(Bucket=BUCKET, Key="k", Body=b"1")["VersionId"]
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
         for body in (b"2", b"3"):
-            client.put_object(Bucket=BUCKET, Key="k", Body=body)
+            # As AWS has it: reads and deletions name the null version, writes do not.
+            self.assertNotIn("VersionId", client.put_object(Bucket=BUCKET, Key="k", Body=body))
             self.assertEqual(client.get_object(Bucket=BUCKET, Key="k")["VersionId"], "null")
         self.assertEqual(self.listed(client), [("k", "null", False, True), ("k", kept, False, False)])
+        copy = client.copy_object(Bucket=BUCKET, Key="k", CopySource={"Bucket": BUCKET, "Key": "k", "VersionId": kept})
+        self.assertEqual((copy.get("VersionId"), copy["CopySourceVersionId"]), (None, kept))
+        place = {"Bucket": BUCKET, "Key": "k"}
+        place["UploadId"] = client.create_multipart_upload(**place)["UploadId"]
+        part = {"PartNumber": 1, "ETag": client.upload_part(**place, PartNumber=1, Body=b"4")["ETag"]}
+        self.assertNotIn("VersionId", client.complete_multipart_upload(**place, MultipartUpload={"Parts": [part]}))
+        self.assertEqual(self.listed(client), [("k", "null", False, True), ("k", kept, False, False)])
+        self.assertEqual(self.body(client, "k"), b"4")
         answer = client.delete_object(Bucket=BUCKET, Key="k")
         self.assertEqual((answer["VersionId"], answer["DeleteMarker"]), ("null", True))
         self.assertEqual(self.listed(client), [("k", kept, False, False), ("k", "null", True, True)])

@@ -125,6 +125,23 @@ class RaceTests(SynchronousTestCase):
             self.server.call("DELETE", f"{BUCKET}/{key}")
             uploads |= self.begin_uploads(key, [won], etags)
 
+    def test_complete_against_delete(self) -> None:
+        """Uploads that began beside an object may not take its place when it goes: they came too late for that."""
+        key, etags = "deleted", [""] * RACERS
+        for _ in range(self.rounds // 5):
+            self.server.call("PUT", f"{BUCKET}/{key}", None, b"in the way")
+            uploads = self.begin_uploads(key, range(1, RACERS), etags)
+            requests = [
+                self.sign("POST", f"{key}?uploadId={upload}", MISSING, complete_document({1: etags[n]}))
+                for n, upload in uploads.items()
+            ]
+            deletion, *completions = self.race("POST", [self.sign("DELETE", key), *requests])
+            self.assertEqual(deletion.status, 204)
+            self.assertLessEqual({answer.status for answer in completions}, {409, 412})
+            late = {answer.status for answer in self.race("POST", requests)}
+            self.assertEqual(late, {409}, "after the deletion all are in conflict with it")
+            self.server.call("GET", object_target(BUCKET[1:], key), None, b"", 404)
+
     def begin_uploads(self, key: str, numbers: Sequence[int], etags: list[str]) -> dict[int, str]:
         """Uploads with one part each; number of the racer to upload id."""
         begun = self.together([self.sign("POST", f"{key}?uploads=") for _ in numbers], "POST")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.storage.kit import BUCKET, OTHER, OWNER, PlainPayload, StoreKit, md5, pattern, refuse
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IStagedPart
-from twisted_s3.model import ByteRange, ObjectVersion, Part, Properties, Upload
+from twisted_s3.model import ByteRange, ObjectVersion, Part, Properties, Upload, mark_of
 
 KIB = 1024
 
@@ -22,6 +22,13 @@ class UploadContract(StoreKit):
         self.assertEqual(await self.store.list_uploads(BUCKET), [made])
         self.assertEqual(await self.parts(made), [])
         self.assertEqual(await self.keys(), [])
+        self.assertEqual(made.before, None)
+
+    async def test_upload_remembers_what_was_there(self) -> None:
+        for version in (None, ObjectVersion("k", 1, "e", 1700000000.123456)):
+            made = await self.store.create_upload(BUCKET, "k", Properties(), OWNER, before=mark_of(version))
+            found = await self.store.get_upload(BUCKET, "k", made.id)
+            self.assertEqual(found.before, mark_of(version))
 
     async def test_list_uploads_in_order(self) -> None:
         made = [await self.begin(key) for key in ("b", "a/", "a", "b", "a/b", "a-b", "\U0010ffff", "\uffff", "b")]

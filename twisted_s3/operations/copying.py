@@ -18,12 +18,12 @@ from twisted_s3.operations.lifecycle import expiration
 from twisted_s3.operations.locking import default_lock, requested_lock
 from twisted_s3.operations.multipart import part_algorithms, upload_id
 from twisted_s3.operations.notifying import making
-from twisted_s3.operations.objects import check_early
+from twisted_s3.operations.objects import check_early, condition_of
 from twisted_s3.operations.tagging import authorize_copying_tags, authorize_tagging
-from twisted_s3.operations.versioning import version_header
+from twisted_s3.operations.versioning import made_header, version_header
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import check_supported
-from twisted_s3.protocol.conditions import check_copy_source, write_condition
+from twisted_s3.protocol.conditions import check_copy_source
 from twisted_s3.protocol.copysource import CopySource, parse_copy_source
 from twisted_s3.protocol.encryption.headers import SOURCE_PREFIX, brings_encryption
 from twisted_s3.protocol.events import CREATED_COPY
@@ -56,7 +56,7 @@ async def _copy(call: Call) -> Answer:
     if replace_tags:
         await authorize_tagging(call)
     lock = await requested_lock(call)
-    condition = call.held(write_condition(call.head))
+    condition = await condition_of(call, call.head)
     storage_class = storage_class_of(call.head)
     sealing = await sealing_for(call, call.head)
     if source == CopySource(call.bucket_name, call.key) and not replace:
@@ -83,7 +83,7 @@ async def _copy(call: Call) -> Answer:
             witness = call.witness(making(CREATED_COPY))
             version = await staged.commit(call.key, made.properties, condition, made.owner, lock, witness)
     await call.announce(CREATED_COPY, call.key, version)
-    headers = [*version_header(call.bucket, version), *copied, *sealing.headers, *expiration(call, version)]
+    headers = [*made_header(call.bucket, version), *copied, *sealing.headers, *expiration(call, version)]
     return document(xmldocs.copy_object_result(version), headers)
 
 

@@ -10,7 +10,7 @@ import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition
-from twisted_s3.model import FULL_OBJECT, ObjectVersion, Part, Upload
+from twisted_s3.model import FULL_OBJECT, ObjectVersion, Part, Upload, mark_of
 from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding, document
 from twisted_s3.operations.encryption import check_upload_key, part_sealing, sealing_for
@@ -18,12 +18,12 @@ from twisted_s3.operations.headers import etag_header, refuse_unbuilt
 from twisted_s3.operations.lifecycle import abortion, expiration
 from twisted_s3.operations.locking import default_lock, requested_lock, require_lock_digest
 from twisted_s3.operations.notifying import making
-from twisted_s3.operations.objects import check_early
+from twisted_s3.operations.objects import check_early, condition_of
 from twisted_s3.operations.tagging import authorize_tagging
-from twisted_s3.operations.versioning import version_header
+from twisted_s3.operations.versioning import made_header
 from twisted_s3.protocol import xmldocs
 from twisted_s3.protocol.checksums import DEFAULT, header_name
-from twisted_s3.protocol.conditions import write_condition
+from twisted_s3.protocol.conditions import unless_conflicting
 from twisted_s3.protocol.encryption.headers import encryption_headers
 from twisted_s3.protocol.events import CREATED_MULTIPART
 from twisted_s3.protocol.listing import page_size, parts_page, uploads_page, wants_url_encoding
@@ -62,6 +62,7 @@ async def create_multipart_upload(call: Call) -> Answer:
         kind,
         lock,
         encryption=sealing.encryption,
+        before=mark_of(await call.present(call.bucket_name, call.key, None)),
     )
     headers = [*sealing.headers, *abortion(call, upload)]
     if algorithm:
@@ -108,7 +109,7 @@ async def complete_multipart_upload(call: Call) -> Answer:
     Asked again after it succeeded, it answers as the first time, as long as the object is there.
     """
     refuse_unbuilt(call.head)
-    condition = call.held(write_condition(call.head))
+    condition = await condition_of(call, call.head)
     try:
         complete = await _prepared(call, condition)
     except S3Error as error:
@@ -130,6 +131,7 @@ async def _prepared(call: Call, condition: Condition) -> Callable[[], Awaitable[
     upload = await call.store.get_upload(call.bucket_name, call.key, upload_id(call))
     # AWS keeps checksums that were asked for encrypted, too, and needs the key to put them together.
     check_upload_key(call, upload, required=bool(upload.checksum_algorithm))
+    condition = unless_conflicting(condition, call.head, upload)
     await check_early(call, condition)
     # A checksum in the head of this request is that of the object, not of the document.
     bare = attrs.evolve(call, head=without_checksums(call.head))
@@ -161,7 +163,7 @@ async def _earlier(call: Call, error: S3Error) -> ObjectVersion:
 
     :raise S3Error: ``error`` when it has become none that is still there.
     """
-    if error.code not in ("NoSuchUpload", "InvalidPart", "PreconditionFailed"):
+    if error.code not in ("NoSuchUpload", "InvalidPart", "PreconditionFailed", "ConditionalRequestConflict"):
         raise error
     try:
         version = await call.store.head_object(call.bucket_name, call.key)
@@ -183,7 +185,7 @@ def _completed(call: Call, version: ObjectVersion) -> Answer:
     host = call.head.header("host") or ""
     location = f"{scheme}://{host}/{call.bucket_name}/{quote(call.key, safe='/~')}"
     body = xmldocs.complete_multipart_upload_result(location, call.bucket_name, version)
-    headers = [*version_header(call.bucket, version), *encryption_headers(version.encryption)]
+    headers = [*made_header(call.bucket, version), *encryption_headers(version.encryption)]
     return document(body, [*headers, *expiration(call, version)])
 
 

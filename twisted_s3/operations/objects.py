@@ -22,9 +22,10 @@ from twisted_s3.operations.lifecycle import expiration
 from twisted_s3.operations.locking import default_lock, lock_headers, requested_lock, require_lock_digest
 from twisted_s3.operations.notifying import making
 from twisted_s3.operations.tagging import authorize_tagging, tagging_count
-from twisted_s3.operations.versioning import version_header, version_named
+from twisted_s3.operations.versioning import made_header, version_header, version_named
 from twisted_s3.protocol.conditions import check_read, range_applies, write_condition
 from twisted_s3.protocol.events import CREATED_PUT
+from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.multipart import part_number
 from twisted_s3.protocol.properties import headers_of, properties_of
 from twisted_s3.protocol.ranges import parse_range
@@ -47,7 +48,7 @@ async def put_object(call: Call) -> Answer:
     await authorize_tagging(call)
     lock = await requested_lock(call)
     made = await new_object(call, properties_of(call.head))
-    condition = call.held(write_condition(call.head))
+    condition = await condition_of(call, call.head)
     limit = call.services.limits.put
     require_lock_digest(call, lock)
     payload = call.payload(limit)
@@ -61,8 +62,21 @@ async def put_object(call: Call) -> Answer:
         witness = call.witness(making(CREATED_PUT))
         version = await staged.commit(call.key, made.properties, condition, made.owner, lock, witness)
     await call.announce(CREATED_PUT, call.key, version)
-    headers = [etag_header(version.etag), *checksum_headers(version), *version_header(call.bucket, version)]
+    headers = [etag_header(version.etag), *checksum_headers(version), *made_header(call.bucket, version)]
     return Answer(200, [*headers, *sealing.headers, *expiration(call, version)])
+
+
+async def condition_of(call: Call, head: RequestHead) -> Condition:
+    """The condition of a write, for who may know what it tells: ``If-Match`` tells whether an ETag is the object's.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html#conditional-write-etags
+
+    :raise S3Error: ``AccessDenied`` for ``If-Match`` without the right to read the object; as `write_condition` does.
+    """
+    condition = write_condition(head)
+    if head.header("if-match") is not None:
+        await call.authorize("s3:GetObject", call.bucket, call.key)
+    return call.held(condition)
 
 
 async def check_early(call: Call, condition: Condition) -> None:

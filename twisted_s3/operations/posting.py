@@ -17,10 +17,9 @@ from twisted_s3.operations.headers import check_expected_owner, checksum_headers
 from twisted_s3.operations.lifecycle import expiration
 from twisted_s3.operations.locking import default_lock, requested_lock, require_lock_digest
 from twisted_s3.operations.notifying import making
-from twisted_s3.operations.objects import check_early
-from twisted_s3.operations.versioning import version_header
+from twisted_s3.operations.objects import check_early, condition_of
+from twisted_s3.operations.versioning import made_header
 from twisted_s3.protocol import postform
-from twisted_s3.protocol.conditions import write_condition
 from twisted_s3.protocol.events import CREATED_POST
 from twisted_s3.protocol.formdata import FormParser, boundary_of, malformed
 from twisted_s3.protocol.head import RequestHead
@@ -65,7 +64,7 @@ async def post_object(call: Call) -> Answer:
     lock = await requested_lock(call)
     require_lock_digest(call, lock, "Post Object")
     made = await new_object(call, properties)
-    condition = call.held(write_condition(head))
+    condition = await condition_of(call, head)
     payload = payload_for(head, None)
     sealing = await sealing_for(call, head)
     await check_early(call, condition)
@@ -151,7 +150,7 @@ async def _receive_file(
 def _answer(
     call: Call, fields: Mapping[str, str], version: ObjectVersion, encryption: Iterable[tuple[str, str]]
 ) -> Answer:
-    headers = [etag_header(version.etag), *checksum_headers(version), *version_header(call.bucket, version)]
+    headers = [etag_header(version.etag), *checksum_headers(version), *made_header(call.bucket, version)]
     headers += encryption
     headers += expiration(call, version)
     redirect = postform.redirect_of(fields, call.bucket_name, version)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from twisted_s3.errors import S3Error
-from twisted_s3.model import SUSPENDED, Bucket, Deletion, ObjectVersion
+from twisted_s3.model import NULL_VERSION, SUSPENDED, Bucket, Deletion, ObjectVersion
 from twisted_s3.operations.call import SHORT_DOCUMENT, Answer, Call, document
 from twisted_s3.protocol.versioning import parse_versioning, versioning_document
 
@@ -43,6 +43,11 @@ def version_header(
 ) -> Sequence[tuple[str, str]]:
     """The header that tells the version, in a bucket that is or was versioned."""
     return [(name, version.version_id)] if bucket is not None and bucket.versioning else []
+
+
+def made_header(bucket: Bucket | None, version: ObjectVersion) -> Sequence[tuple[str, str]]:
+    """The header that tells which version a write made: none for the ``null`` version, as AWS has it."""
+    return [] if version.version_id == NULL_VERSION else version_header(bucket, version)
 
 
 def deletion_headers(deletion: Deletion) -> Sequence[tuple[str, str]]:

@@ -13,7 +13,7 @@ import re
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition, always
-from twisted_s3.model import ObjectVersion
+from twisted_s3.model import ObjectVersion, Upload, mark_of
 from twisted_s3.protocol.dates import format_http_date, parse_http_date, whole_seconds
 from twisted_s3.protocol.head import RequestHead
 
@@ -82,6 +82,28 @@ def write_condition(head: RequestHead) -> Condition:
     if match == "*":
         raise _not_offered("If-Match")
     return _must_match(match)
+
+
+def unless_conflicting(condition: Condition, head: RequestHead, upload: Upload) -> Condition:
+    """The condition of CompleteMultipartUpload, which nothing that happened to the key since the upload began may meet.
+
+    Of a key that had no object and has none again it is not known whether it had one in between.
+    "Conditional write behavior" in
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html#conditional-error-response
+
+    :param condition: of `write_condition`.
+    :return: what raises ``ConditionalRequestConflict`` where the condition holds, but not for what was there then.
+    """
+    name = next((name for name in ("If-Match", "If-None-Match") if name.lower() in head.headers), None)
+    if name is None or upload.before is None:
+        return condition
+
+    def check(current: ObjectVersion | None) -> None:
+        condition(current)
+        if mark_of(current) != upload.before:
+            raise S3Error("ConditionalRequestConflict", elements={"Condition": name, "Key": upload.key})
+
+    return check
 
 
 def rename_conditions(head: RequestHead, now: float) -> tuple[Condition, Condition]:

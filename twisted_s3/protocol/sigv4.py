@@ -300,7 +300,7 @@ def _lifetime_seconds(text: str) -> int:
     if _LIFETIME.fullmatch(text) is None:
         raise _bad_query("X-Amz-Expires should be a number")
     seconds = int(text)
-    if seconds < 1:
+    if seconds < 0:
         raise _bad_query("X-Amz-Expires must be non-negative")
     if seconds > MAX_LIFETIME:
         raise _bad_query(

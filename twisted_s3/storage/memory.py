@@ -233,6 +233,7 @@ class MemoryStore:
         checksum_type: str = "",
         lock: ObjectLock = UNLOCKED,
         encryption: Encryption | None = None,
+        before: str | None = None,
     ) -> Upload:
         """Begin a multipart upload."""
         uploads = self._find(bucket).uploads
@@ -246,6 +247,7 @@ class MemoryStore:
             checksum_type=checksum_type,
             lock=lock,
             encryption=encryption,
+            before=before,
         )
         uploads[record.id] = HeldUpload(record)
         return record

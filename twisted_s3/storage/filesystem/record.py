@@ -246,6 +246,7 @@ def dump_upload(upload: Upload) -> bytes:
             "type": upload.checksum_type,
             "l": _dump_lock(upload.lock),
             "x": _dump_encryption(upload.encryption),
+            "before": upload.before,
             **_dump_properties(upload.properties),
         }
     )
@@ -265,6 +266,7 @@ def load_upload(raw: bytes, upload_id: str) -> Upload | None:
             checksum_type=document.get("type", ""),
             lock=_load_lock(document),
             encryption=_load_encryption(document),
+            before=document.get("before"),
         )
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
         return None

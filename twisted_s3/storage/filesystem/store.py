@@ -366,13 +366,13 @@ class FilesystemStore:
         checksum_type: str = "",
         lock: ObjectLock = UNLOCKED,
         encryption: Encryption | None = None,
+        before: str | None = None,
     ) -> Upload:
         """Begin a multipart upload."""
-        layout = self._buckets.layout(bucket)
         with disk_failures():
             self._reserve.require()
-        checksum = checksum_algorithm, checksum_type
-        return await self._run(self._uploads.create, layout, key, properties, owner, *checksum, lock, encryption)
+        about = properties, owner, checksum_algorithm, checksum_type, lock, encryption, before
+        return await self._run(self._uploads.create, self._buckets.layout(bucket), key, *about)
 
     async def get_upload(self, bucket: str, key: str, upload_id: str) -> Upload:
         """:raise S3Error: ``NoSuchUpload``."""

@@ -55,6 +55,7 @@ class Uploads:
         checksum_type: str,
         lock: ObjectLock,
         encryption: Encryption | None,
+        before: str | None,
     ) -> Upload:
         """Begin an upload. :raise S3Error: ``NoSuchBucket``."""
         upload = Upload(
@@ -67,6 +68,7 @@ class Uploads:
             checksum_type=checksum_type,
             lock=lock,
             encryption=encryption,
+            before=before,
         )
         with self._locks.bucket(bucket.name):
             self._buckets.require(bucket)
