@@ -72,7 +72,7 @@ def free_port() -> int:
     return port
 
 
-class ServerPages(SynchronousTestCase):
+class ServerPageCase(SynchronousTestCase):
     """What pages tell people to start, and to type to it. Ports are others, so that nobody is in the way."""
 
     def setUp(self) -> None:
@@ -120,20 +120,55 @@ class ServerPages(SynchronousTestCase):
         assert server is not None
         return server
 
+
+class ListenerPages(ServerPageCase):
+    """The pages on TLS and on several workers."""
+
     def test_tls(self) -> None:
         """The page on TLS: a certificate, two ways to serve with it, and a client of each listener."""
         self.need("openssl")
         self.assertIn("Server Shut Down.", self.follow("tls", 5).stop())
+
+    def test_proxy(self) -> None:
+        """The configuration of nginx on the page on TLS: uploads in pieces and in parts, and keys as they are."""
+        self.need("openssl")
+        self.need("nginx")
+        page = (DOCS / "tls.rst").read_text()
+        found = re.search(r"\.\. code-block:: nginx\n\n((?:   .*\n|\n)+)", page)
+        assert found
+        rest = "access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;"
+        rest += " uwsgi_temp_path uwsgi; scgi_temp_path scgi;"
+        before = "daemon off; pid nginx.pid; error_log stderr; events {}"
+        server = self.here_and_now(found[1]).replace("listen ", "listen 127.0.0.1:")
+        (self.here / "nginx.conf").write_text(f"{before} http {{ {rest} {server} }}")
+        shell = Shell(self.here, self.environ | {"AWS_CA_BUNDLE": str(self.here / "cert.pem")})
+        self.addCleanup(shell.close)
+        self.assertEqual(shell.run(steps_of(page)[0].command)[0], 0)
+        started = self.here_and_now("... listening on http://127.0.0.1:9000")
+        self.addCleanup(Serving(Step("twistd -n s3store", started), self.here, self.environ).stop)
+        nginx = subprocess.Popen(["nginx", "-p", self.here, "-c", "nginx.conf", "-e", "stderr"])
+        self.addCleanup(nginx.wait)
+        self.addCleanup(nginx.terminate)
+        url = self.here_and_now("https://localhost:9443")
+        (self.here / "small").write_bytes(b"small")
+        (self.here / "large").write_bytes(os.urandom(1 << 20) * 20)
+        for command in (
+            "--endpoint-url {} s3 mb s3://photos",
+            "--endpoint-url {} s3 cp small 's3://photos/a b+c%41/\u00e9?x=#y'",
+            "--endpoint-url {} s3 cp large s3://photos/large",
+            "--endpoint-url {} s3 cp 's3://photos/a b+c%41/\u00e9?x=#y' small.back && cmp small small.back",
+            "--endpoint-url {} s3 cp s3://photos/large large.back && cmp large large.back",
+        ):
+            status, printed = shell.run(f"aws {command.format(url)}")
+            self.assertEqual(status, 0, f"{command}\n{printed}")
 
     def test_workers(self) -> None:
         """The page on several workers."""
         self.assertIn("Server Shut Down.", self.follow("workers", 2).stop())
 
 
-class SystemdPage(ServerPages):
+class SystemdPage(ServerPageCase):
     """The page on systemd: its units, and its configuration started by what systemd has for trying that."""
-
-    test_tls = test_workers = None  # type: ignore[assignment]
 
     def setUp(self) -> None:
         """Find the files in the page."""
