@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,11 @@ GROUP = "http://acs.amazonaws.com/groups/s3/LogDelivery"
 def enabled(target: str = LOGS, **more: Any) -> dict[str, Any]:
     """A configuration as boto3 takes it."""
     return {"LoggingEnabled": {"TargetBucket": target, "TargetPrefix": "p/", **more}}
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    """A policy of these statements."""
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 class Configurations(OperationTestCase):
@@ -63,6 +69,45 @@ class Configurations(OperationTestCase):
         put(Bucket=BUCKET, BucketLoggingStatus=wanted)
         (kept,) = client.get_bucket_logging(Bucket=BUCKET)["LoggingEnabled"]["TargetGrants"]
         self.assertEqual((kept["Grantee"]["ID"], kept["Permission"]), (BOB.canonical_id, "READ"))
+
+    @served()
+    def test_policies(self, server: Server) -> None:
+        """With ACLs on a policy will do as well, if it lets the service log just this bucket with just this prefix."""
+        client = server.client()
+        client.create_bucket(Bucket=BUCKET)
+        client.create_bucket(Bucket=LOGS, ObjectOwnership="ObjectWriter")
+        put = client.put_bucket_logging
+        good: dict[str, Any] = {
+            "Effect": "Allow",
+            "Principal": {"Service": "logging.s3.amazonaws.com"},
+            "Action": "s3:PutObject",
+            "Resource": f"arn:aws:s3:::{LOGS}/p/*",
+            "Condition": {
+                "ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{BUCKET}"},
+                "StringEquals": {"aws:SourceAccount": ALICE.canonical_id},
+            },
+        }
+
+        def conditions(bucket: str, account: str) -> dict[str, Any]:
+            return {"ArnLike": {"aws:SourceArn": bucket}, "StringEquals": {"aws:SourceAccount": account}}
+
+        for wrong in (
+            {"Principal": {"Service": "events.amazonaws.com"}},
+            {"Principal": {"AWS": ALICE.canonical_id}},
+            {"Action": "s3:GetObject"},
+            {"Resource": f"arn:aws:s3:::{LOGS}/q/*"},
+            {"Condition": conditions("arn:aws:s3:::other", ALICE.canonical_id)},
+            {"Condition": conditions(f"arn:aws:s3:::{BUCKET}", BOB.canonical_id)},
+        ):
+            client.put_bucket_policy(Bucket=LOGS, Policy=policy({**good, **wrong}))
+            self.refused("InvalidTargetBucketForLogging", 400, put, Bucket=BUCKET, BucketLoggingStatus=enabled())
+        denied = policy(good, {**good, "Effect": "Deny", "Principal": "*"})
+        client.put_bucket_policy(Bucket=LOGS, Policy=denied)
+        self.refused("InvalidTargetBucketForLogging", 400, put, Bucket=BUCKET, BucketLoggingStatus=enabled())
+        self.assertNotIn("LoggingEnabled", client.get_bucket_logging(Bucket=BUCKET))
+        client.put_bucket_policy(Bucket=LOGS, Policy=policy(good))
+        put(Bucket=BUCKET, BucketLoggingStatus=enabled())
+        self.assertEqual(client.get_bucket_logging(Bucket=BUCKET)["LoggingEnabled"]["TargetBucket"], LOGS)
 
     @served()
     def test_refused(self, server: Server) -> None:

@@ -12,7 +12,13 @@ from twisted_s3.operations.configuration import Configuration
 from twisted_s3.protocol.access.acl import ACL, FULL_CONTROL, LOG_DELIVERY, READ_ACP, WRITE, load_grants
 from twisted_s3.protocol.access.ownership import ENFORCED
 from twisted_s3.protocol.bucketlogging import NAME, Logging, load_logging, logging_document, parse_logging
+from twisted_s3.protocol.policy.documents import parse_bucket_policy
+from twisted_s3.protocol.policy.evaluation import Decision, Request, evaluate, resource_arn
+from twisted_s3.protocol.policy.principals import Principal
 from twisted_s3.protocol.xmldocs import Owner
+
+#: Whom a policy lets deliver logs.
+SERVICE = "logging.s3.amazonaws.com"
 
 
 def _refused(message: str, target: str) -> S3Error:
@@ -63,9 +69,21 @@ async def _check_target(call: Call, logging: Logging) -> None:
         if logging.grants:
             raise _refused("Target grants are not supported for buckets with ACLs disabled", logging.target)
         return
+    if _allowed_by_policy(call, target, logging.prefix):
+        return
     kept = target.configuration(ACL)
     grants = () if kept is None else load_grants(kept)
     given = {grant.permission for grant in grants if grant.grantee == LOG_DELIVERY}
     if FULL_CONTROL not in given and not {WRITE, READ_ACP} <= given:
         message = "You must give the log-delivery group WRITE and READ_ACP permissions to the target bucket"
         raise _refused(message, logging.target)
+
+
+def _allowed_by_policy(call: Call, target: Bucket, prefix: str) -> bool:
+    """Whether the policy of the target lets the service of logs write there what it logs of the bucket."""
+    text = target.configuration("policy")
+    if text is None:
+        return False
+    keys = {"aws:sourcearn": (resource_arn(call.bucket_name),), "aws:sourceaccount": (call.bucket_owner,)}
+    asked = Request(Principal(service=SERVICE), "s3:PutObject", resource_arn(target.name, prefix), keys)
+    return evaluate(parse_bucket_policy(text, target.name).statements, asked) is Decision.ALLOW

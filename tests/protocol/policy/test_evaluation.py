@@ -48,6 +48,20 @@ class PrincipalTests(SynchronousTestCase):
         self.check({"Federated": "accounts.example"})
         self.check({"AWS": "arn:aws:iam::111122223333:role/bob"})
 
+    def test_services(self) -> None:
+        """A service is nobody else, and everybody is a service, too."""
+        name = "logging.s3.amazonaws.com"
+        logs = Principal(service=name)
+        self.assertEqual((logs.anonymous, logs.arn), (False, ""))
+        for who, decision in (
+            ({"Service": name}, ALLOW),
+            ({"Service": ["events.amazonaws.com", name]}, ALLOW),
+            ("*", ALLOW),
+            ({"Service": "events.amazonaws.com"}, NEUTRAL),
+            ({"AWS": [ALICE.arn, ALICE.canonical_id]}, NEUTRAL),
+        ):
+            self.assertIs(ask(bucket_policy(statement(Principal=who)), logs), decision, who)
+
     def test_not_principal(self) -> None:
         policy = bucket_policy(statement(Effect="Deny", Principal=None, NotPrincipal={"AWS": ALICE.arn}))
         self.assertIs(ask(policy, ALICE), NEUTRAL)

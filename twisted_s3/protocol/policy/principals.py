@@ -19,21 +19,23 @@ class Principal:
     :ivar name: the user's name, as in ``arn:aws:iam::ACCOUNT:user/NAME``.
     :ivar account: the account that the user is in; "" where there are none, then each user is an account of its own,
         whose id is the canonical id.
+    :ivar service: the service that asks in place of a user, as ``logging.s3.amazonaws.com``; else "".
     """
 
     canonical_id: str = ""
     name: str = ""
     account: str = ""
+    service: str = ""
 
     @property
     def anonymous(self) -> bool:
         """Whether nobody signed the request."""
-        return not self.canonical_id
+        return not self.canonical_id and not self.service
 
     @property
     def arn(self) -> str:
-        """The user's ARN, "" if anonymous."""
-        return "" if self.anonymous else f"arn:aws:iam::{self.account}:user/{self.name}"
+        """The user's ARN, "" for nobody and for a service."""
+        return "" if not self.canonical_id else f"arn:aws:iam::{self.account}:user/{self.name}"
 
 
 #: Who sends a request that nobody signed.
@@ -48,25 +50,27 @@ def _frozen(names: Iterable[str]) -> frozenset[str]:
 class Principals:
     """The ``Principal`` element of a statement.
 
-    Roles, federated users and services are understood, but nobody here is one of them.
+    Roles and federated users are understood, but nobody here is one of them.
 
     :ivar everybody: whether it is ``*``, which includes anonymous requests.
     :ivar canonical_ids: of users.
     :ivar accounts: whose users are all meant.
     :ivar users: account and name.
+    :ivar services: by the names of their domains.
     """
 
     everybody: bool = False
     canonical_ids: frozenset[str] = attrs.field(default=(), converter=_frozen)
     accounts: frozenset[str] = attrs.field(default=(), converter=_frozen)
     users: frozenset[tuple[str, str]] = attrs.field(default=frozenset())
+    services: frozenset[str] = attrs.field(default=(), converter=_frozen)
 
     def includes(self, principal: Principal) -> bool:
         """Whether a principal is one of them."""
         if self.everybody:
             return True
-        if principal.anonymous:
-            return False
+        if principal.service or principal.anonymous:
+            return principal.service in self.services
         account, canonical_id, name = principal.account, principal.canonical_id, principal.name
         return (
             canonical_id in self.canonical_ids
@@ -96,6 +100,7 @@ def parse_principals(values: Iterable[tuple[str, str]]) -> Principals | None:
     canonical_ids: set[str] = set()
     accounts: set[str] = set()
     users: set[tuple[str, str]] = set()
+    services: set[str] = set()
     for kind, value in values:
         if kind == "AWS" and value == "*":
             everybody = True
@@ -110,6 +115,8 @@ def parse_principals(values: Iterable[tuple[str, str]]) -> Principals | None:
                 users.add((match["account"], match["name"]))
         elif kind == "CanonicalUser" and _CANONICAL_ID.fullmatch(value):
             canonical_ids.add(value)
-        elif not ((kind == "Service" and _DOMAIN.fullmatch(value)) or (kind == "Federated" and "*" not in value)):
+        elif kind == "Service" and _DOMAIN.fullmatch(value):
+            services.add(value)
+        elif kind != "Federated" or "*" in value:
             return None
-    return Principals(everybody, canonical_ids, accounts, frozenset(users))
+    return Principals(everybody, canonical_ids, accounts, frozenset(users), services)
