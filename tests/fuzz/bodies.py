@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from tests.fuzz.heads import NOW, SIZE, attempt
+from tests.fuzz.heads import NOW, PARTS, SIZE, VERSION, attempt
 from tests.protocol import signing
 from twisted_s3.errors import S3Error
-from twisted_s3.protocol import postform, requestdocs
+from twisted_s3.model import COMPOSITE
+from twisted_s3.protocol import multipart, postform, requestdocs
 from twisted_s3.protocol.authentication import Authenticator
 from twisted_s3.protocol.awschunked import Decoder
+from twisted_s3.protocol.conditions import deletion_condition
 from twisted_s3.protocol.formdata import FormParser, boundary_of
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.policy.documents import parse_bucket_policy, parse_user_policy
@@ -53,9 +55,27 @@ def xml(data: bytes) -> None:
     """What is asked for in a document: a bucket, deletions, the parts of an object, a restoration."""
     attempt(
         partial(requestdocs.parse_create_bucket, data),
-        partial(requestdocs.parse_delete, data),
-        partial(requestdocs.parse_complete_multipart_upload, data),
+        partial(_delete, data),
+        partial(_complete, data),
         partial(requestdocs.check_restore_request, data),
+    )
+
+
+def _delete(body: bytes) -> None:
+    for entry in requestdocs.parse_delete(body).entries:
+        condition = deletion_condition(entry.etag, entry.size, entry.last_modified)
+        attempt(partial(condition, None), partial(condition, VERSION))
+
+
+def _complete(body: bytes) -> None:
+    wanted = requestdocs.parse_complete_multipart_upload(body)
+    attempt(
+        *(
+            partial(multipart.check_part_claims, wanted, algorithm, kind)
+            for algorithm in ("", "CRC32", "SHA256")
+            for kind in (COMPOSITE, "FULL_OBJECT")
+        ),
+        partial(multipart.chosen_parts, wanted, PARTS, 5),
     )
 
 
@@ -90,6 +110,7 @@ def _read_fields(parser: FormParser) -> None:
         attempt(partial(_AUTHENTICATOR.verify_form, claim, signing.USER, NOW))
     postform.key_of(fields)
     postform.head_of(fields, RequestHead("POST", b"/bucket", b"", {}))
+    (postform.redirect_of(fields, "bucket", VERSION) or "").encode("ascii")
 
 
 def post_policy(data: bytes) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from functools import partial
 
+import attrs
+
 from tests.protocol import signing
 from twisted_s3.errors import S3Error
-from twisted_s3.model import ByteRange, Encryption, ObjectVersion, Properties
+from twisted_s3.model import COMPOSITE, ByteRange, Encryption, ObjectVersion, Part, Properties
 from twisted_s3.operations.dispatch import find_operation
 from twisted_s3.operations.table import BUCKET, OBJECT, SERVICE
 from twisted_s3.protocol import bucketlogging, conditions, dates, listing, multipart, objectlock, ranges, tagging
 from twisted_s3.protocol.access import acl
-from twisted_s3.protocol.attributes import wanted_attributes
+from twisted_s3.protocol.access.ownership import check_mode
+from twisted_s3.protocol.attributes import attributes_document, wanted_attributes
 from twisted_s3.protocol.authentication import Authenticator
 from twisted_s3.protocol.copysource import parse_copy_source, parse_rename_source
 from twisted_s3.protocol.encryption import headers as encryption
@@ -26,6 +29,8 @@ from twisted_s3.storage.versionids import check_version_id
 NOW = 1_400_000_000.0
 SIZE = 1000
 VERSION = ObjectVersion("key", SIZE, "0" * 32, NOW, Properties())
+PARTS = tuple(Part(number, 9, "0" * 32, {"CRC32": "AAAAAA=="}, NOW) for number in (1, 2, 3))
+_IN_PARTS = attrs.evolve(VERSION, checksums={"CRC32": "AAAAAA==-3"}, checksum_type=COMPOSITE, parts=PARTS)
 _AUTHENTICATOR = Authenticator(signing.REGION)
 
 
@@ -155,7 +160,13 @@ def object_headers(data: bytes) -> None:
         partial(tagging.tags_of, head),
         partial(acl.grants_of, head, "owner", "owner", resolve),
         partial(multipart.declared_checksum, head),
-        partial(wanted_attributes, head),
+        partial(lambda: attributes_document(head, _IN_PARTS, wanted_attributes(head))),
+        partial(check_mode, head.header("x-amz-object-ownership") or ""),
+        partial(multipart.check_part_algorithm, head, "CRC32"),
+        *(
+            partial(multipart.check_object_claims, head, PARTS, "CRC32", kind, "AAAAAA==-3")
+            for kind in (COMPOSITE, "FULL_OBJECT")
+        ),
         partial(payload_for, head, None),
     )
 
@@ -165,6 +176,8 @@ def query_values(data: bytes) -> None:
     text = decoded(data)
     attempt(
         partial(listing.decode_token, text),
+        partial(listing.objects_start, text, text),
+        partial(listing.start_after_marker, text, text[:1], text[-1:]),
         partial(listing.page_size, "max-keys", text),
         partial(listing.wants_url_encoding, text),
         partial(listing.successor, text),

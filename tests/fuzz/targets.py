@@ -155,7 +155,8 @@ _CONDITIONS = (
 _HEADERS = (
     b"PUT /\nx-amz-meta-a:=?UTF-8?B?YQ==?=\nx-amz-meta-b:\xc3\xa9\ncontent-type:a\nexpires:x\nx-amz-tagging:a=b&c=%20",
     b'PUT /\nx-amz-acl:public-read\nx-amz-grant-read:id="a", uri="http://acs.amazonaws.com/groups/global/AllUsers"',
-    b"PUT /\nx-amz-checksum-algorithm:CRC32\nx-amz-checksum-type:COMPOSITE\nx-amz-object-attributes:ETag, ObjectParts",
+    b"PUT /\nx-amz-checksum-algorithm:CRC32\nx-amz-checksum-type:COMPOSITE\nx-amz-object-attributes:ETag, "
+    b"ObjectParts\nx-amz-max-parts:2\nx-amz-part-number-marker:1\nx-amz-mp-object-size:27",
     b"PUT /\nx-amz-checksum-crc32:AAAAAA==\ncontent-md5:1B2M2Y8AsgTpgAmY7PhCfg==\nx-amz-sdk-checksum-algorithm:CRC32",
 )
 
