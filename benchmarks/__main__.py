@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 
-NAMES = ("compare", "document", "memory", "complete", "testing_kit")
+NAMES = ("compare", "document", "memory", "complete", "stages", "testing_kit")
 
 
 def main() -> None:
