@@ -13,7 +13,6 @@ import attrs
 
 from twisted_s3.delivery.file import JSONLines
 from twisted_s3.delivery.nats import MAX_SERVERS, NATS
-from twisted_s3.delivery.webhook import Webhook, secret_bytes
 from twisted_s3.queueing import ITarget
 from twisted_s3.settings import SettingsError
 from twisted_s3.settingsources import TARGETS_TABLE, read_config
@@ -125,6 +124,9 @@ class _Fields:
 
 
 def _webhook(fields: _Fields) -> Callable[[Any], ITarget]:
+    # A client for HTTP is much to start with, and to keep in memory, for the many servers that call nobody.
+    from twisted_s3.delivery.webhook import Webhook, secret_bytes
+
     url = fields.url(fields.text("url"), ("http", "https"))
     try:
         secret = secret_bytes(fields.text("secret", ""))
