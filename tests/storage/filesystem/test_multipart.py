@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from pathlib import Path
@@ -17,6 +18,7 @@ from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IStagedPart
 from twisted_s3.model import ENABLED, ObjectVersion, Part, Properties, Upload
 from twisted_s3.storage.filesystem.disk import IDisk
+from twisted_s3.storage.filesystem.record import _dump
 from twisted_s3.storage.filesystem.staging import PIECE_BYTES
 from twisted_s3.storage.filesystem.store import FilesystemStore
 
@@ -289,6 +291,22 @@ class RefusalTests(_MultipartKit, TestCase):
         first = await self.put_part(upload, 1, b"1")
         await self.put_part(upload, 1, b"2")
         await self.refused("InvalidPart", self.complete(upload, [first]))
+
+    async def test_a_part_whose_record_is_damaged(self) -> None:
+        """It is as if it had not been sent, and can be sent again; the upload lives on."""
+        for checksum in (b'"f":"zz', b'"f":["', b'"f":5,"'):
+            upload = await self.begin()
+            bodies = [pattern(SIZE, number) for number in range(3)]
+            parts = [await self.put_part(upload, number, body) for number, body in enumerate(bodies, 1)]
+            record = self.folder(upload) / "parts/2"
+            raw = record.read_bytes()
+            for damaged in (raw.replace(b'"f":"', checksum), _dump({**json.loads(raw), "f": "zz"}), raw[:-3]):
+                record.write_bytes(damaged)
+                await self.refused("InvalidPart", self.complete(upload, parts))
+                self.assertEqual([part.number for part in await self.parts(upload)], [1, 3])
+            parts[1] = await self.put_part(upload, 2, bodies[1])
+            await self.complete(upload, parts)
+            self.assertEqual(await self.get("big"), b"".join(bodies))
 
     async def test_ids(self) -> None:
         upload = await self.begin()

@@ -18,7 +18,7 @@ from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Tempor
 from twisted_s3.storage.filesystem.files import Files
 from twisted_s3.storage.filesystem.layout import STAGING, BucketLayout, parent
 from twisted_s3.storage.filesystem.locks import Locks
-from twisted_s3.storage.filesystem.record import StoredPart, dump_part, load_part
+from twisted_s3.storage.filesystem.record import StoredPart, dump_part, is_whole, load_part
 from twisted_s3.storage.filesystem.sync import DirectorySync
 from twisted_s3.storage.filesystem.uploads import Uploads, no_such_upload
 
@@ -67,9 +67,9 @@ class Parts:
         return self._numbers(folder + b"/parts")
 
     def find(self, folder: bytes, number: int) -> StoredPart | None:
-        """One committed part; None when there is none."""
+        """One committed part; None when there is none, or its record is damaged: then it has to be sent again."""
         raw = self.files.load(b"%b/parts/%d" % (folder, number))
-        return None if raw is None else load_part(raw)
+        return load_part(raw) if raw is not None and is_whole(raw) else None
 
     def has(self, folder: bytes, place: str) -> bool:
         """Whether the file at a place is there; a grid that became an object is not."""

@@ -34,6 +34,7 @@ from twisted_s3.storage.versionids import is_made_id
 #: The version of the form of the records.
 _FORM = 1
 _SIDE = re.compile("[0-9a-f]{32}")
+_AT_REST = re.compile("[0-9a-f]{16}")
 _CHECKSUM = b',"z":'
 #: What records had before they had checksums.
 _OLDER_FIELDS = frozenset("vsekypionlhutca") | {
@@ -293,7 +294,7 @@ def load_part(raw: bytes) -> StoredPart | None:
         document = _load(raw)
         part = _load_part(document["part"])
         length = document.get("length", part.size)
-        return StoredPart(part, document["place"], document.get("offset", 0), length, document.get("f", ""))
+        return StoredPart(part, document["place"], document.get("offset", 0), length, _load_at_rest(document))
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
         return None
 
@@ -306,6 +307,14 @@ def _dump_properties(properties: Properties) -> Mapping[str, Any]:
         "c": "" if properties.storage_class == "STANDARD" else properties.storage_class,
         "a": None if properties.acl is None else {"g": [[one.grantee, one.permission] for one in properties.acl]},
     }
+
+
+def _load_at_rest(document: Mapping[str, Any]) -> str:
+    """:raise ValueError: for what is no checksum."""
+    found = _text(document.get("f", ""))
+    if found and _AT_REST.fullmatch(found) is None:
+        raise ValueError("not a checksum")
+    return found
 
 
 def _load_properties(document: Mapping[str, Any]) -> Properties:
