@@ -5,9 +5,24 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
 
+from tests.crash.deeds import Deed
 from tests.crash.machine import Broken, Tally, run_episode
-from tests.crash.mutants import LATE, REMOVED, REORDERED, Mutant, episodes_to_notice, find_places, mutant_of
+from tests.crash.mutants import (
+    DEEDS,
+    LATE,
+    REMOVED,
+    REORDERED,
+    Mutant,
+    deed_to_notice,
+    episodes_to_notice,
+    find_deeds,
+    find_places,
+    mutant_of,
+)
+from tests.crash.reasons import DIRECTED, NEEDLESS
 
 
 def run_long(crashes: int, seed: int) -> int:
@@ -32,17 +47,31 @@ def run_long(crashes: int, seed: int) -> int:
 
 
 def run_mutants(episodes: int) -> int:
-    """Try every mutant. Gives how many went unnoticed."""
-    mutants: list[Mutant] = list(REORDERED)
-    for place in sorted(find_places(80)):
-        mutants += [mutant_of(place, REMOVED), mutant_of(place, LATE)]
-    unnoticed = 0
-    for mutant in mutants:
-        noticed = episodes_to_notice(mutant, episodes)
-        unnoticed += noticed is None
-        print(f"{'UNNOTICED' if noticed is None else noticed:>9}  {mutant.name}", flush=True)
-    print(f"{unnoticed} of {len(mutants)} mutants went unnoticed in {episodes} episodes")
-    return unnoticed
+    """Try every mutant. Gives how many went unnoticed, and need not."""
+    reached = find_deeds()
+    mutants: list[tuple[Mutant, Sequence[Deed]]] = [(mutant, DEEDS) for mutant in REORDERED]
+    for place in sorted(find_places(80) | set(reached)):
+        mutants += [(mutant_of(place, how), reached.get(place, ())) for how in (REMOVED, LATE)]
+    outcomes: Counter[str] = Counter()
+    for mutant, deeds in mutants:
+        outcome, how = _try(mutant, deeds, episodes)
+        outcomes[outcome] += 1
+        print(f"{outcome:9}  {mutant.name}  ({how})", flush=True)
+    print(f"{len(mutants)} mutants:", ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
+    return outcomes["UNNOTICED"]
+
+
+def _try(mutant: Mutant, deeds: Sequence[Deed], episodes: int) -> tuple[str, str]:
+    """What became of a mutant, and by what."""
+    deed = deed_to_notice(mutant, deeds)
+    if deed is not None:
+        return "noticed", deed.name
+    found = episodes_to_notice(mutant, episodes)
+    if found is not None:
+        return "noticed", f"episode {found}"
+    if mutant.name in DIRECTED:
+        return "noticed", DIRECTED[mutant.name]
+    return ("needless", NEEDLESS[mutant.name]) if mutant.name in NEEDLESS else ("UNNOTICED", "")
 
 
 def main() -> int:
@@ -57,8 +86,7 @@ def main() -> int:
         run_episode(options.episode, Tally())
         return 0
     if options.mutants is not None:
-        run_mutants(options.mutants)
-        return 0
+        return 1 if run_mutants(options.mutants) else 0
     return 1 if run_long(options.crashes, options.seed) else 0
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from operator import itemgetter
 from random import Random
 from threading import get_ident
 from types import FrameType
@@ -13,13 +14,18 @@ from unittest.mock import patch
 
 import attrs
 
+from tests.crash.deeds import Deed, check
 from tests.crash.machine import Broken, Tally, run_episode
+from tests.crash.strokes import STROKES
+from tests.crash.upkeep import UPKEEP
 from tests.storage.filesystem.disks import LOOKING
 from twisted_s3.storage.filesystem.disk import IDisk
 from twisted_s3.storage.filesystem.layout import parent
 from twisted_s3.storage.filesystem.metadata import Metadata
 from twisted_s3.storage.filesystem.record import dump_pointer
 from twisted_s3.storage.filesystem.sync import DirectorySync
+
+DEEDS = (*UPKEEP, *STROKES)
 
 _STORE = "twisted_s3.storage.filesystem."
 _SYNC = _STORE + "sync"
@@ -166,6 +172,28 @@ def find_places(episodes: int) -> set[Place]:
     for seed in range(episodes):
         run_episode(seed, Tally(), lambda disk: PlacesDisk(disk, places))  # type: ignore[arg-type,return-value]
     return places
+
+
+def find_deeds() -> Mapping[Place, Sequence[Deed]]:
+    """All places that the deeds come through, and which do, the shortest first."""
+    reached: dict[Place, list[tuple[int, Deed]]] = {}
+    for deed in DEEDS:
+        places: set[Place] = set()
+        calls = check(deed, lambda disk, places=places: PlacesDisk(disk, places))  # type: ignore[misc]
+        for place in places:
+            reached.setdefault(place, []).append((calls, deed))
+    return {place: [deed for _, deed in sorted(found, key=itemgetter(0))] for place, found in reached.items()}
+
+
+def deed_to_notice(mutant: Mutant, deeds: Sequence[Deed]) -> Deed | None:
+    """The first of the deeds that goes wrong; None when none does."""
+    with mutant.patched():
+        for deed in deeds:
+            try:
+                check(deed, mutant.wrap)
+            except AssertionError:
+                return deed
+    return None
 
 
 def episodes_to_notice(mutant: Mutant, episodes: int, first: int = 0) -> int | None:

@@ -100,10 +100,11 @@ class _StoreTests(SynchronousTestCase):
 class UnsyncedNamesTests(_StoreTests):
     """Processes are killed before they sync a name. Whoever then builds on that name must sync it."""
 
-    def killed(self, call: Callable[[], object], made: bytes = b"") -> None:
-        """Make a call that does not come to the sync of a name, and start anew.
+    def killed(self, call: Callable[[], object], made: bytes = b"", store: FilesystemStore | None = None) -> None:
+        """Make a call that does not come to the sync of a name, and go on with another process.
 
         :param made: let syncs pass until this is in the data directory.
+        :param store: of the other process; None: it starts.
         """
 
         def before(name: str) -> None:
@@ -114,7 +115,7 @@ class UnsyncedNamesTests(_StoreTests):
         self.assertRaises(KeyboardInterrupt, call)
         self.disk.before = lambda name: None
         self.disk.kill()
-        self.store = self.open()
+        self.store = store or self.open()
 
     def assert_tagged(self, key: str) -> None:
         self.killed(lambda: self.put(key, b"new"))
@@ -139,6 +140,15 @@ class UnsyncedNamesTests(_StoreTests):
         self.lose_power()
         with self.assertRaises(S3Error):
             now(self.store.head_object("alpha", "k"))
+
+    def test_a_bucket_that_is_there_and_not_yet_synced(self) -> None:
+        other = self.open()
+        self.killed(lambda: now(self.store.create_bucket("beta", OWNER, "")), made=b"beta", store=other)
+        with self.assertRaises(S3Error) as caught:
+            now(self.store.create_bucket("beta", OWNER, ""))
+        self.assertEqual(caught.exception.code, "BucketAlreadyExists")
+        self.lose_power()
+        self.assertEqual(now(self.store.get_bucket("beta")).owner, OWNER)
 
     def test_an_upload_in_a_bucket_that_is_not_yet_synced(self) -> None:
         self.killed(lambda: now(self.store.create_bucket("beta", OWNER, "")), made=b"beta")

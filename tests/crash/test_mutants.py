@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.crash import test_crash, test_events, test_faults, test_upkeep
+from tests.crash import test_crash, test_deeds, test_events, test_faults
 from tests.crash.mutants import (
     LATE,
     REMOVED,
@@ -102,7 +102,7 @@ class DirectedTests(SynchronousTestCase):
     def test_the_absence_of_what_is_deleted_twice(self) -> None:
         name = "test_a_deletion_that_is_not_yet_synced"
         self.assertFalse(self.fails(test_crash.UnsyncedNamesTests, name))
-        with patch.object(Objects, "vacant", lambda *args: ()):
+        with patch.object(Objects, "places", lambda *args: ()):
             self.assertTrue(self.fails(test_crash.UnsyncedNamesTests, name))
 
     def assert_needed(self, case: type[SynchronousTestCase], name: str, place: Place) -> None:
@@ -117,6 +117,10 @@ class DirectedTests(SynchronousTestCase):
     def test_the_names_of_buckets_at_the_start(self) -> None:
         name = "test_an_upload_in_a_bucket_that_is_not_yet_synced"
         self.assert_needed(test_crash.UnsyncedNamesTests, name, Place("fsync_directory", ()))
+
+    def test_the_names_of_buckets_that_are_made_twice(self) -> None:
+        name = "test_a_bucket_that_is_there_and_not_yet_synced"
+        self.assert_needed(test_crash.UnsyncedNamesTests, name, Place("fsync_directory", ("Buckets.create",)))
 
     def test_the_folders_of_what_is_tagged(self) -> None:
         name = "test_tags_of_an_object_in_folders_that_are_not_yet_synced"
@@ -165,9 +169,9 @@ class DirectedTests(SynchronousTestCase):
 
     def test_moves_that_are_not_told_of(self) -> None:
         name = "test_an_object_that_a_walk_misses_keeps_its_record"
-        self.assertFalse(self.fails(test_upkeep.MovingTests, name))
+        self.assertFalse(self.fails(test_deeds.MovingTests, name))
         with patch.object(Metadata, "hold", lambda *args: None):
-            self.assertTrue(self.fails(test_upkeep.MovingTests, name))
+            self.assertTrue(self.fails(test_deeds.MovingTests, name))
 
 
 class _LateTestimony(testimony.Testimony):

@@ -1,110 +1,25 @@
-"""What a store makes durable beside objects: each deed breaks off at each of its calls, and is asked for again."""
+"""What a store makes durable beside objects: events, letters, notes, configurations, quarantine, repairs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from random import Random
 
 import attrs
 
-from tests.crash.inodes import Crash, PowerOff
-from tests.crash.simulated import SimulatedDisk
-from tests.crash.world import now, open_store
+from tests.crash.deeds import Deed
+from tests.crash.world import now
 from tests.storage.kit import OWNER, PlainPayload
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import always
 from twisted_s3.model import ObjectVersion, Properties
 from twisted_s3.queueing import BEGINNING, Letter, Position
-from twisted_s3.storage.filesystem.disk import Access, IDisk, Kind
+from twisted_s3.storage.filesystem.disk import Access, Kind
 from twisted_s3.storage.filesystem.layout import QUARANTINE
 from twisted_s3.storage.filesystem.store import FilesystemStore
 
-_KEPT = Crash("kept", "kept", 0.5, Random(0))
-_LOST = Crash("lost", "lost", 0.5, Random(0))
 _BIG = Properties(user={"big": "x" * 5000})
 _LETTERS = [Letter(f"{n:016X}", {"message": "m" * 300}, "refused", 3, 1e9) for n in range(2)]
-#: Segments of the log of events are then as small as can be.
-_EVENT_LIMIT = 1
-#: How many sampled ends each failure has, beside the two extremes.
-_SAMPLES = 6
-
-
-@attrs.frozen
-class Deed:
-    """Something that is done at one stroke, and durable when it returns.
-
-    :ivar prepare: makes what it needs.
-    :ivar see: all that it changes, as its users see it; called on a store of which nothing else is asked then.
-    :ivar again: whether it may be asked for again when it was broken off, and is then done.
-    """
-
-    name: str
-    prepare: Callable[[FilesystemStore], object]
-    act: Callable[[FilesystemStore], object]
-    see: Callable[[FilesystemStore], object]
-    again: bool = True
-
-
-def check(deed: Deed, wrap: Callable[[IDisk], IDisk] = lambda disk: disk) -> int:
-    """Do it with a crash at each call that changes something. Gives how many calls that were.
-
-    :param wrap: what to put around the disk while it is done.
-    :raise AssertionError: when it is neither done nor undone, or not done though it was acknowledged.
-    """
-    ready = SimulatedDisk()
-    deed.prepare(_open(ready))
-    before = deed.see(_open(ready.power_off(_KEPT)))
-    done = ready.power_off(_KEPT)
-    deed.act(_open(done))
-    after = deed.see(_open(done))
-    _require(before != after, deed, "nothing happens")
-    random = Random(deed.name)
-    ends = [_LOST, _KEPT, *(Crash.sample(random) for _ in range(_SAMPLES))]
-    for at in range(10_000):
-        disk = ready.power_off(_KEPT)
-        store = _open(disk, wrap)
-        disk.crash_after = disk.changes + at
-        acknowledged = _done(deed, store)
-        for end in ends:
-            seen = _seen(deed, disk, end)
-            allowed = (after,) if acknowledged else (before, after)
-            _require(seen in allowed, deed, f"call {at}, {end.names} {end.data}: {seen}")
-        if acknowledged:
-            return at
-        if deed.again:
-            disk.kill()
-            _require(_done(deed, _open(disk, wrap)), deed, "no power")
-            seen = _seen(deed, disk, _LOST)
-            _require(seen == after, deed, f"killed at call {at}, and asked for again: {seen}")
-    raise AssertionError("it never ends")
-
-
-def _open(disk: SimulatedDisk, wrap: Callable[[IDisk], IDisk] = lambda disk: disk) -> FilesystemStore:
-    store = open_store(disk, lambda job: job(), wrap, event_limit=_EVENT_LIMIT)
-    now(store.start())
-    return store
-
-
-def _done(deed: Deed, store: FilesystemStore) -> bool:
-    try:
-        deed.act(store)
-    except PowerOff:
-        return False
-    return True
-
-
-def _seen(deed: Deed, disk: SimulatedDisk, end: Crash) -> object:
-    try:
-        return deed.see(_open(disk.power_off(end)))
-    except Exception as error:
-        # A file that is torn, say.
-        return error
-
-
-def _require(truth: bool, deed: Deed, problem: str) -> None:
-    if not truth:
-        raise AssertionError(f"{deed.name}: {problem}")
 
 
 def _nothing(store: FilesystemStore) -> None:
@@ -245,7 +160,7 @@ def _behind(store: FilesystemStore) -> ObjectVersion | None:
         return None
 
 
-DEEDS = (
+UPKEEP = (
     Deed("the first event", _nothing, _announce(1), _events),
     Deed("another event", _announce(1), _announce(2), _events),
     Deed("an event in a new segment", _announce(1, 5000), _announce(2), _events),

@@ -117,6 +117,8 @@ class Buckets:
         record = Bucket(name, self._now(), owner, region, versioning, object_lock, dict(configurations))
         with self._locks.bucket(name, exclusive=True):
             if self._exists(bucket):
+                # Its owner may be told that all is well, and another process may have been killed before it synced.
+                self._directories.sync(b"")
                 raise S3Error("BucketAlreadyExists", elements={"BucketName": name})
             # What a bucket whose folder was removed by hand has left must not show up in the new one.
             with suppress(FileNotFoundError):

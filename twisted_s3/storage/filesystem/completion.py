@@ -76,11 +76,11 @@ class Completion:
             self._uploads.get(bucket, version.key, upload.id)
             done = self._done_before(bucket, upload)
             listed = [] if done else self._listed(bucket, version)
-            if done or self._are_gone(bucket.upload(upload.id), listed):
+            if done is not None:
+                return self._end(bucket, upload, done, version)
+            if self._are_gone(bucket.upload(upload.id), listed):
                 self._remove(bucket, upload)
-                if done is None or not _same(done.parts, version.parts):
-                    raise no_such_upload(upload.id)
-                return done
+                raise no_such_upload(upload.id)
             at_rest = joined((stored.at_rest, stored.length) for stored in listed)
             version = attrs.evolve(version, at_rest=at_rest)
             grid = self._grid(bucket.upload(upload.id), listed)
@@ -209,10 +209,7 @@ class Completion:
                 # Another may have made it meanwhile, and ended before the upload did.
                 done = self._done_before(bucket, upload)
                 if done is not None:
-                    self._remove(bucket, upload)
-                    if not _same(done.parts, version.parts):
-                        raise no_such_upload(upload.id)
-                    return done
+                    return self._end(bucket, upload, done, version)
                 if self._listed(bucket, version) != listed:
                     raise S3Error("InvalidPart")
                 completed = self._objects.put(temporary, bucket, version, condition, witness)
@@ -230,6 +227,15 @@ class Completion:
             self._disk.copy_range(source, stored.offset, target, offset, stored.length)
         finally:
             self._disk.close(source)
+
+    def _end(self, bucket: BucketLayout, upload: Upload, done: ObjectVersion, version: ObjectVersion) -> ObjectVersion:
+        """End an upload that has become an object before. :raise S3Error: ``NoSuchUpload`` when of other parts."""
+        # Whoever made the object may have been killed before its name was on stable storage.
+        self._objects.settle(self._objects.places(bucket, upload.key, versions=True), None)
+        self._remove(bucket, upload)
+        if not _same(done.parts, version.parts):
+            raise no_such_upload(upload.id)
+        return done
 
     def _remove(self, bucket: BucketLayout, upload: Upload) -> None:
         """End an upload whose object is committed; what then fails is left to the reaper."""

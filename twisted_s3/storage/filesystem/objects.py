@@ -14,7 +14,7 @@ from twisted_s3.model import ENABLED, NULL_VERSION, ObjectVersion
 from twisted_s3.storage.filesystem.buckets import Buckets
 from twisted_s3.storage.filesystem.disk import IDisk, Kind, Temporary
 from twisted_s3.storage.filesystem.files import Files, Found
-from twisted_s3.storage.filesystem.layout import BucketLayout, parent
+from twisted_s3.storage.filesystem.layout import BUCKETS, BucketLayout, parent
 from twisted_s3.storage.filesystem.locks import Locks
 from twisted_s3.storage.filesystem.lookup import BLOCKED, Lookup
 from twisted_s3.storage.filesystem.metadata import Metadata
@@ -218,12 +218,17 @@ class Objects:
         finally:
             self._lookup.close(found)
 
-    def vacant(self, bucket: BucketLayout, key: str) -> Sequence[bytes]:
-        """The directories to sync for a key without a file to stay so: whoever removed that may not have synced yet."""
+    def places(self, bucket: BucketLayout, key: str, versions: bool = False) -> Sequence[bytes]:
+        """The directories to sync for what a key has, or has not, to stay so: who made it so may not have done it yet.
+
+        :param versions: whether for its noncurrent versions, too.
+        """
+        tops = [(parent(path), bucket.top(path)) for path in bucket.paths(key)]
+        if versions:
+            tops.append((bucket.versions.folder(key), BUCKETS))
         changed = []
-        for path in bucket.paths(key):
-            directory = parent(path)
-            while directory != bucket.top(path) and self._kind(directory) is not Kind.DIRECTORY:
+        for directory, top in tops:
+            while directory != top and self._kind(directory) is not Kind.DIRECTORY:
                 directory = parent(directory)
             changed.append(directory)
         return changed

@@ -79,7 +79,7 @@ class Removal:
     ) -> tuple[Deletion, Sequence[bytes]]:
         """Remove a key from a bucket that was never versioned."""
         if found is None:
-            return Deletion(False), self._objects.vacant(bucket, key)
+            return Deletion(False), self._objects.places(bucket, key)
         self._lookup.check(key, found, guard)
         testimony.begin(Deletion(True))
         return Deletion(True), self._objects.unlink(bucket, key, found)
@@ -104,7 +104,7 @@ class Removal:
         testimony.begin(deletion)
         self._versions.add_marker(entry, key, owner)
         self._versions.sync(bucket, key)
-        changed = self._objects.vacant(bucket, key) if found is None else self._objects.unlink(bucket, key, found)
+        changed = self._objects.places(bucket, key) if found is None else self._objects.unlink(bucket, key, found)
         return deletion, changed
 
     def _check_replaced(self, key: str, found: Found | None, guard: Condition, succession: Succession) -> None:
@@ -147,7 +147,7 @@ class Removal:
         version = self._described(key, current if is_current else None, doomed)
         condition(version)
         if version is None:
-            return Deletion(False, version_id), self._objects.vacant(bucket, key)
+            return Deletion(False, version_id), self._objects.places(bucket, key, versions=True)
         guard(version)
         order(succession.ids)
         deletion = Deletion(True, version_id, version.delete_marker)

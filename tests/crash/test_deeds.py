@@ -1,16 +1,15 @@
-"""Events, deliveries, notes, configurations, quarantine and repairs last, and it is noticed when one would not."""
+"""Everything that is done at one stroke, with a failure at each of its calls."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.crash.mutants import REMOVED, Place, PlacesDisk, mutant_of
+from tests.crash.mutants import REMOVED, deed_to_notice, find_deeds, mutant_of
+from tests.crash.reasons import DIRECTED, NEEDLESS
 from tests.crash.simulated import SimulatedDisk
-from tests.crash.upkeep import DEEDS, Deed, check
 from tests.crash.world import now, open_store
 from tests.storage.filesystem.disks import ObservedDisk
 from tests.storage.kit import OWNER, PlainPayload
@@ -18,42 +17,18 @@ from twisted_s3.interfaces import always
 from twisted_s3.model import Properties
 from twisted_s3.storage.filesystem.store import FilesystemStore
 
-#: Syncs of these deeds that nothing here can notice.
-_NOTICED_ELSEWHERE = {
-    # UnsyncedNamesTests
-    "fsync_directory in ": "the names of buckets, at the start of a store",
-}
-_NEEDLESS = {
-    "fsync_directory in Files.save < Quarantine.take": "the same directory is synced again before the answer",
-}
 
+class DeedTests(SynchronousTestCase):
+    """Each deed is done or not, and done for good when it was acknowledged; it is noticed when one would not be."""
 
-class UpkeepTests(SynchronousTestCase):
-    """Each deed is done or not, and done for good when it was acknowledged."""
-
-    def test_deeds(self) -> None:
-        for deed in DEEDS:
-            self.assertGreater(check(deed), 1, deed.name)
-
-    def test_steps_that_are_left_out(self) -> None:
-        reached: dict[Place, list[Deed]] = defaultdict(list)
-        for deed in DEEDS:
-            places: set[Place] = set()
-            check(deed, lambda disk, places=places: PlacesDisk(disk, places))  # type: ignore[misc]
-            for place in places:
-                reached[place].append(deed)
-        self.assertGreater(len(reached), 15)
-        unnoticed = {str(place) for place, deeds in reached.items() if not self.is_noticed(place, deeds)}
-        self.assertEqual(unnoticed, {*_NOTICED_ELSEWHERE, *_NEEDLESS})
-
-    def is_noticed(self, place: Place, deeds: list[Deed]) -> bool:
-        """Whether a deed fails without it."""
-        for deed in deeds:
-            try:
-                check(deed, mutant_of(place, REMOVED).wrap)
-            except AssertionError:
-                return True
-        return False
+    def test_each_and_each_without_a_step(self) -> None:
+        reached = find_deeds()
+        self.assertGreater(len(reached), 40)
+        known = {*DIRECTED, *NEEDLESS}
+        mutants = [(mutant_of(place, REMOVED), deeds) for place, deeds in reached.items()]
+        for mutant, deeds in mutants:
+            if mutant.name not in known:
+                self.assertIsNotNone(deed_to_notice(mutant, deeds), mutant.name)
 
 
 class MovingTests(SynchronousTestCase):
