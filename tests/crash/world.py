@@ -22,6 +22,7 @@ from tests.crash.schedule import Baton, BatonEvent
 from tests.crash.simulated import SimulatedDisk
 from tests.storage.kit import OWNER
 from twisted_s3.model import ENABLED, ObjectVersion, Properties, Upload
+from twisted_s3.storage import copying
 from twisted_s3.storage.filesystem import staging, sync
 from twisted_s3.storage.filesystem.disk import IDisk
 from twisted_s3.storage.filesystem.eventlog import DEFAULT_LIMIT
@@ -129,7 +130,7 @@ def reproducible(baton: Baton) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(sync, "_Batch", Batch))
         stack.enter_context(patch.object(staging, "PIECE_BYTES", _PIECE_BYTES))
-        stack.enter_context(patch.object(staging, "_COPY_BYTES", _PIECE_BYTES))
+        stack.enter_context(patch.object(copying, "_PIECE_BYTES", _PIECE_BYTES))
         for name, module in list(sys.modules.items()):
             if name.startswith("twisted_s3.storage.filesystem") and hasattr(module, "token_hex"):
                 made = lambda size: hashlib.sha512(b"%d" % next(numbers)).hexdigest()[: 2 * size]  # noqa: E731
