@@ -227,11 +227,23 @@ class PageTests(SynchronousTestCase):
 
     def test_encryption(self) -> None:
         """The page on encryption."""
-        self.follow("encryption", 12)
+        self.follow("encryption", 16)
 
     def test_cors(self) -> None:
         """The page on scripts in browsers."""
         self.follow("cors", 3)
+
+    def test_settings(self) -> None:
+        """The page on settings: what it says of users."""
+        self.follow("settings", 4)
+
+    def test_integrity(self) -> None:
+        """The page on integrity, with the data of the server in place of that of the page."""
+        self.follow("integrity", 4)
+
+    def test_notifications(self) -> None:
+        """The page on notifications: what it says of dead letters, of which there are none."""
+        self.follow("notifications", 4)
 
     def follow(self, name: str, least: int, websites: bool = False) -> None:
         """Run the commands of a page, of which there are so many at least."""
@@ -253,6 +265,7 @@ class PageTests(SynchronousTestCase):
         pages = f"localhost:{server.websites.rpartition(':')[2]}"
         for step in steps:
             command = step.command.replace(PUBLISHED_ENDPOINT, server.endpoint).replace("localhost:9080", pages)
+            command = command.replace("/srv/s3", "s3store-data")
             status, printed = shell.run(command)
             self.assertEqual(status, 0, f"{step.command}\n{printed}")
             self.assertTrue(step.agrees(printed), f"{step}\nprinted {printed!r}")
