@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
@@ -40,6 +42,12 @@ class Short(SynchronousTestCase):
         }
         self.assertEqual({target.feed for target in TARGETS}, written)
         self.assertEqual(len({target.name for target in TARGETS}), len(TARGETS))
+
+    def test_all_are_documented(self) -> None:
+        """The page on security tells of each how many inputs it had."""
+        page = (Path(__file__).parent.parent.parent / "docs/security.rst").read_text()
+        told = re.findall(r"^     \* - ``(.+)``\n", page, re.MULTILINE)
+        self.assertEqual(sorted(told), sorted(target.name for target in TARGETS))
 
     def test_failures_show(self) -> None:
         """A refusal is none; any other exception is."""
