@@ -51,7 +51,8 @@ class Kind:
     toml: tuple[type, ...] = (str,)
 
 
-def _path(text: str) -> Path:
+def parse_path(text: str) -> Path:
+    """Read a path, in which ``~`` may stand for a home. :raise ValueError: when it can be none."""
     if not text or "\0" in text:
         raise ValueError("is not a path")
     try:
@@ -131,7 +132,7 @@ def _switch(text: str) -> bool:
         raise ValueError(f"{text!r} is neither true nor false") from None
 
 
-PATH = Kind("PATH", _path)
+PATH = Kind("PATH", parse_path)
 NAME = Kind("NAME", _name)
 REGION = Kind("NAME", _region)
 DOMAIN = Kind("DOMAIN", _domain)

@@ -367,7 +367,10 @@ class Configured(SynchronousTestCase):
         self.refused(hook + "concurrency = 0", "concurrency")
         self.refused('[[targets]]\nname = "a b"\ntype = "file"', "name must")
         self.refused('[[targets]]\nname = "a"\ntype = "mail"', "type must be one of")
-        self.refused('[[targets]]\nname = "a"\ntype = "webhook"\nurl = "ftp://h/"', "url must begin")
+        for url in ("ftp://h/", "https://a.b]c", "https://[::1", "https://h:99999/", "https://h:x/", "https://h:0/"):
+            self.refused(f'[[targets]]\nname = "a"\ntype = "webhook"\nurl = "{url}"', "url must begin")
+        for path in ("~nobody-has-this-name/x", "a\\u0000b"):
+            self.refused(f'[[targets]]\nname = "a"\ntype = "file"\npath = "{path}"', "path ")
         self.refused('[[targets]]\nname = "a"\ntype = "file"\npath = "/nonexistent/x"', "path must")
         self.refused('[[targets]]\nname = "a"\ntype = "nats"\nurl = "nats://h"\nsubject = "a.*"', "subject must")
         self.refused('[[targets]]\nname = "a"\ntype = "nats"\nurl = ["nats://h", 1]\nsubject = "a"', "url must be text")

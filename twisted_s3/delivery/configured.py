@@ -14,7 +14,7 @@ import attrs
 from twisted_s3.delivery.file import JSONLines
 from twisted_s3.delivery.nats import MAX_SERVERS, NATS
 from twisted_s3.queueing import ITarget
-from twisted_s3.settings import SettingsError
+from twisted_s3.settings import SettingsError, parse_path
 from twisted_s3.settingsources import TARGETS_TABLE, read_config
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -108,11 +108,13 @@ class _Fields:
     def path(self, name: str) -> Path | None:
         if name not in self.table:
             return None
-        return Path(self.text(name)).expanduser().absolute()
+        try:
+            return parse_path(self.text(name))
+        except ValueError as error:
+            raise self.fail(f"{name} {error}") from None
 
     def url(self, text: str, schemes: Sequence[str]) -> str:
-        parts = urlsplit(text)
-        if parts.scheme not in schemes or not parts.hostname or not text.isprintable() or " " in text:
+        if not _names_host(text, schemes):
             raise self.fail(f"url must begin with {' or '.join(f'{scheme}://' for scheme in schemes)} and a host")
         return text
 
@@ -121,6 +123,16 @@ class _Fields:
         if path is not None and not path.is_file():
             raise self.fail("ca_file is not a file")
         return path
+
+
+def _names_host(url: str, schemes: Sequence[str]) -> bool:
+    """Whether a URL of one of these schemes has a host, and a port that can be one if it has any."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in schemes and bool(parts.hostname) and port != 0 and url.isprintable() and " " not in url
 
 
 def _webhook(fields: _Fields) -> Callable[[Any], ITarget]:
