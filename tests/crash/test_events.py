@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import attrs
+from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.crash.inodes import Crash, PowerOff
@@ -15,11 +17,12 @@ from tests.crash.simulated import SimulatedDisk
 from tests.crash.world import now, open_store
 from tests.storage.filesystem.disks import LOOKING
 from tests.storage.kit import OWNER, PlainPayload
+from twisted_s3.delivery.file import JSONLines
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Pending, Witness, always
 from twisted_s3.model import ENABLED, SUSPENDED, Deletion, ObjectVersion, Part, Properties
 from twisted_s3.queueing import BEGINNING, Line
-from twisted_s3.storage.filesystem.disk import IDisk
+from twisted_s3.storage.filesystem.disk import Access, IDisk
 from twisted_s3.storage.filesystem.store import FilesystemStore
 
 BUCKET = "alpha"
@@ -296,3 +299,30 @@ class Doubts(SynchronousTestCase):
         self.assertEqual(world.seen(), [])
         self.assertEqual(len(world.lines()), before)
         self.flushLoggedErrors()
+
+
+class FileTargets(SynchronousTestCase):
+    """A file that messages are appended to."""
+
+    def append(self, disk: SimulatedDisk, body: bytes) -> None:
+        """Deliver a message, in a process of its own."""
+        target = JSONLines(Path("/folder/messages"), MemoryReactor())
+        target._disk = disk  # type: ignore[assignment]
+        target._append(body)
+
+    def lines(self, disk: SimulatedDisk) -> list[bytes]:
+        """What is in the file."""
+        descriptor = disk.open(b"messages", Access.READ)
+        return disk.read(descriptor, 0, 1 << 20).split()
+
+    def test_killed_and_power_lost(self) -> None:
+        """Whatever was killed before, what was delivered then is there."""
+        for at in range(5):
+            disk = SimulatedDisk()
+            disk.crash_after = at
+            self.assertRaises(PowerOff, self.append, disk, b"first") if at < 4 else self.append(disk, b"first")
+            disk.kill()
+            self.append(disk, b"again")
+            self.assertEqual(self.lines(disk.power_off(LOST))[-1], b"again")
+            self.append(disk, b"more")
+            self.assertEqual(self.lines(disk.power_off(LOST))[-2:], [b"again", b"more"])

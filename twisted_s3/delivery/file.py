@@ -27,6 +27,7 @@ class JSONLines:
         self._reactor = reactor
         self._pool: DiskPool | None = None
         self._disk: IDisk | None = None
+        self._durable = 0
 
     async def deliver(self, id: str, body: bytes) -> None:
         """Append one line."""
@@ -50,11 +51,14 @@ class JSONLines:
         disk, name = self._disk, self._path.name.encode()
         descriptor = disk.open(name, Access.ENSURE)
         try:
-            size = disk.fstat(descriptor).size
+            stat = disk.fstat(descriptor)
+            size = stat.size
             torn = size and disk.read(descriptor, size - 1, 1) != b"\n"
             disk.write(descriptor, size, [b"\n" if torn else b"", body, b"\n"])
             disk.fsync(descriptor)
         finally:
             disk.close(descriptor)
-        if not size:
+        if not size or stat.inode != self._durable:
+            # Whoever made it may have been killed before its name was on stable storage.
             disk.fsync_directory(b"")
+            self._durable = stat.inode
