@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from zope.interface import Attribute, Interface
@@ -321,6 +321,9 @@ class IObjectStore(Interface):
 
     def list_uploads(bucket: str) -> Awaitable[Sequence[Upload]]:
         """All uploads under way, by key, then by time of initiation, then by id."""
+
+    def page_uploads(bucket: str, page: Callable[[Iterable[Upload]], T]) -> Awaitable[T]:
+        """Run ``page`` over all uploads under way, in no order, where it may block."""
 
     def stage_part(
         bucket: str, key: str, upload_id: str, number: int, size: int, payload: IPayload

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from random import Random
+from typing import Any
+from weakref import ref
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -13,6 +16,7 @@ from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket, Part, Upload
 from twisted_s3.protocol.listing import (
     Page,
+    UploadsPage,
     buckets_page,
     decode_token,
     encode_token,
@@ -214,20 +218,27 @@ class TokenTests(SynchronousTestCase):
         self.assertRaises(S3Error, objects_start, "", "y")
 
 
-def upload(key: str, id: str) -> Upload:
+def upload(key: str, id: str, initiated: float = 0.0) -> Upload:
     """An upload that was begun."""
-    return Upload(id, key, 0.0)
+    return Upload(id, key, initiated)
+
+
+def cut(uploads: Sequence[Upload], prefix: str, delimiter: str, key: str, id: str, size: int) -> UploadsPage:
+    """A page, of uploads that come in any order."""
+    begun = {(item.key, item.id): item.initiated for item in uploads}
+    mixed = Random(len(uploads)).sample(uploads, len(uploads))
+    return uploads_page(iter(mixed), prefix, delimiter, key, id, size, begun.get((key, id)))
 
 
 class UploadsTests(SynchronousTestCase):
-    uploads = (upload("a", "3"), upload("a", "1"), upload("a", "2"), upload("b/x", "5"), upload("b/y", "4"))
+    uploads = (upload("a", "3"), upload("a", "1", 1.0), upload("a", "2", 1.0), upload("b/x", "5"), upload("b/y", "4"))
 
-    def ids(self, *arguments: object) -> list[str]:
-        return [item.id for item in uploads_page(self.uploads, *arguments).uploads]  # type: ignore[arg-type]
+    def ids(self, *arguments: Any) -> list[str]:
+        return [item.id for item in cut(self.uploads, *arguments).uploads]
 
     @given(KEYS, PREFIXES, DELIMITERS, st.integers(1, 5), st.integers(1, 3))
     def test_pages_are_the_whole(self, keys: list[str], prefix: str, delimiter: str, size: int, copies: int) -> None:
-        uploads = [upload(key, f"{key}-{9 - number}") for key in sorted(keys) for number in range(copies)]
+        uploads = [upload(key, f"{key}-{9 - number}", number) for key in sorted(keys) for number in range(copies)]
         expected: list[tuple[str, str]] = []
         for entry in naive(keys, prefix, delimiter):
             ids = [item.id for item in uploads if item.key == entry]
@@ -236,7 +247,7 @@ class UploadsTests(SynchronousTestCase):
         shown: list[tuple[str, str]] = []
         marker = ("", "")
         while True:
-            page = uploads_page(uploads, prefix, delimiter, *marker, size)
+            page = cut(uploads, prefix, delimiter, *marker, size)
             found = [(item.key, item.id) for item in page.uploads] + [(group, "") for group in page.common_prefixes]
             shown += sorted(found, key=lambda pair: pair[0])
             marker = (page.next_key_marker, page.next_upload_id_marker)
@@ -257,15 +268,35 @@ class UploadsTests(SynchronousTestCase):
         self.assertEqual(self.ids("", "", "a", "gone", 10), ["3", "1", "2", "5", "4"])
 
     def test_a_marker_of_another_key(self) -> None:
-        error = self.assertRaises(S3Error, uploads_page, self.uploads, "", "", "a", "5", 10)
+        error = self.assertRaises(S3Error, cut, self.uploads, "", "", "a", "5", 10)
         self.assertEqual((error.code, error.message), ("InvalidArgument", "Invalid uploadId marker"))
 
+    def test_no_more_are_kept_than_the_page_takes(self) -> None:
+        gone: list[object] = []
+        known: list[ref[Upload]] = []
+        most = 0
+
+        def many() -> Iterator[Upload]:
+            nonlocal most
+            for number in Random(1).sample(range(5000), 5000):
+                made = upload(f"{number:04}/{number % 7}", "id")
+                known.append(ref(made, gone.append))
+                most = max(most, len(known) - len(gone))
+                yield made
+
+        page = uploads_page(many(), "", "", "", "", 10)
+        self.assertEqual([item.key[:4] for item in page.uploads], [f"{number:04}" for number in range(10)])
+        self.assertTrue(page.is_truncated)
+        self.assertLess(most, 40)
+        page = uploads_page(many(), "", "/", "0002/", "", 3)
+        self.assertEqual((page.uploads, page.common_prefixes), ((), ("0003/", "0004/", "0005/")))
+
     def test_none_asked_for(self) -> None:
-        page = uploads_page(self.uploads, "", "", "", "", 0)
+        page = cut(self.uploads, "", "", "", "", 0)
         self.assertEqual((page.uploads, page.is_truncated), ((), False))
 
     def test_groups(self) -> None:
-        page = uploads_page(self.uploads, "", "/", "a", "", 1)
+        page = cut(self.uploads, "", "/", "a", "", 1)
         self.assertEqual((page.uploads, page.common_prefixes, page.is_truncated), ((), ("b/",), False))
         self.assertEqual((page.next_key_marker, page.next_upload_id_marker), ("b/", ""))
 

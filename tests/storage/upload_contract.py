@@ -36,6 +36,10 @@ class UploadContract(StoreKit):
         self.assertEqual(listed, sorted(made, key=lambda upload: (upload.key, upload.initiated, upload.id)))
         self.assertEqual(len({upload.id for upload in made}), len(made))
         self.assertEqual(await self.store.list_uploads(OTHER), [])
+        paged = await self.store.page_uploads(BUCKET, list)
+        self.assertEqual(sorted(upload.id for upload in paged), sorted(upload.id for upload in made))
+        self.assertEqual(await self.store.page_uploads(OTHER, list), [])
+        await self.refused("NoSuchBucket", self.store.page_uploads("absent", list))
 
     async def test_part_round_trip(self) -> None:
         upload = await self.begin()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from urllib.parse import quote
 
@@ -26,7 +26,7 @@ from twisted_s3.protocol.checksums import DEFAULT, header_name
 from twisted_s3.protocol.conditions import unless_conflicting
 from twisted_s3.protocol.encryption.headers import encryption_headers
 from twisted_s3.protocol.events import CREATED_MULTIPART
-from twisted_s3.protocol.listing import page_size, parts_page, uploads_page, wants_url_encoding
+from twisted_s3.protocol.listing import UploadsPage, page_size, parts_page, uploads_page, wants_url_encoding
 from twisted_s3.protocol.multipart import (
     check_object_claims,
     check_part_algorithm,
@@ -208,6 +208,16 @@ async def list_parts(call: Call) -> Answer:
     return document(body, abortion(call, upload))
 
 
+async def _begun(call: Call, key: str, upload_id: str) -> float | None:
+    """When an upload was begun; None when there is none."""
+    try:
+        return (await call.store.get_upload(call.bucket_name, key, upload_id)).initiated if upload_id else None
+    except S3Error as error:
+        if error.code != "NoSuchUpload":
+            raise
+        return None
+
+
 async def list_multipart_uploads(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html"""
     prefix, delimiter = call.parameter("prefix") or "", call.parameter("delimiter") or ""
@@ -215,8 +225,12 @@ async def list_multipart_uploads(call: Call) -> Answer:
     id_marker = call.parameter("upload-id-marker") or ""
     most = page_size("max-uploads", call.parameter("max-uploads"))
     url = wants_url_encoding(call.parameter("encoding-type"))
-    uploads = await call.store.list_uploads(call.bucket_name)
-    page = uploads_page(uploads, prefix, delimiter, key_marker, id_marker, most)
+    begun = await _begun(call, key_marker, id_marker)
+
+    def cut(uploads: Iterable[Upload]) -> UploadsPage:
+        return uploads_page(uploads, prefix, delimiter, key_marker, id_marker, most, begun)
+
+    page = await call.store.page_uploads(call.bucket_name, cut)
     return document(
         xmldocs.list_multipart_uploads_result(
             call.bucket_name,

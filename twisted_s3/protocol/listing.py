@@ -12,8 +12,8 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from zlib import crc32
 
 import attrs
@@ -24,6 +24,9 @@ from twisted_s3.protocol.walks import KeyWalk
 
 _LARGEST = 2**31 - 1
 _INTEGER = re.compile(r"-?[0-9]{1,10}")
+
+#: Where an upload, or a group, is in the order of a listing.
+_Rank = tuple[str, float, str]
 
 
 @attrs.frozen
@@ -169,50 +172,61 @@ def objects_start(continuation_token: str | None, start_after: str) -> str:
 
 
 def uploads_page(
-    uploads: Sequence[Upload], prefix: str, delimiter: str, key_marker: str, upload_id_marker: str, max_uploads: int
+    uploads: Iterable[Upload],
+    prefix: str,
+    delimiter: str,
+    key_marker: str,
+    upload_id_marker: str,
+    max_uploads: int,
+    begun: float | None = None,
 ) -> UploadsPage:
-    """Cut a page out of a bucket's uploads, which are in the order of their key, then of their beginning.
+    """Cut a page out of a bucket's uploads: of the order of their key, then of their beginning, then of their id.
 
-    ``upload_id_marker`` counts only with ``key_marker``. Where it names an upload that is gone (aborted since the last
-    page), the key's remaining uploads are given again rather than lost.
+    They may come in any order, and no more of them are kept than the page takes, some times over. ``upload_id_marker``
+    counts only with ``key_marker``. Where it names an upload that is gone (aborted since the last page), the key's
+    remaining uploads are given again rather than lost.
 
+    :param begun: when the upload of the marker was begun; None: it is gone.
     :raise S3Error: ``InvalidArgument`` when the upload of the marker has another key.
     """
-    shown: list[Upload] = []
-    groups: list[str] = []
-    last = ("", "")
-    for upload in _uploads_behind(uploads, prefix, delimiter, key_marker, upload_id_marker):
+    kept: dict[_Rank, Upload | None] = {}
+    limit: _Rank | None = None
+    for upload in _uploads_behind(uploads, prefix, delimiter, key_marker, upload_id_marker, begun):
         group = common_prefix(upload.key, prefix, delimiter)
-        if group is not None and groups and groups[-1] == group:
-            continue
-        if len(shown) + len(groups) >= max_uploads:
-            return UploadsPage(tuple(shown), tuple(groups), max_uploads > 0, *last)
-        if group is None:
-            shown.append(upload)
-            last = (upload.key, upload.id)
-        else:
-            groups.append(group)
-            last = (group, "")
-    return UploadsPage(tuple(shown), tuple(groups), False, *last)
+        rank = (upload.key, upload.initiated, upload.id) if group is None else (group, 0.0, "")
+        if limit is None or rank <= limit:
+            kept[rank] = upload if group is None else None
+        if len(kept) > 2 * max_uploads + 2:
+            kept = dict(sorted(kept.items(), key=itemgetter(0))[: max_uploads + 1])
+            limit = max(kept)
+    ranks = sorted(kept)
+    shown = [found for rank in ranks[:max_uploads] if (found := kept[rank]) is not None]
+    groups = tuple(rank[0] for rank in ranks[:max_uploads] if kept[rank] is None)
+    last = (ranks[:max_uploads] or [("", 0.0, "")])[-1]
+    return UploadsPage(tuple(shown), groups, 0 < max_uploads < len(ranks), last[0], last[2])
 
 
 def _uploads_behind(
-    uploads: Sequence[Upload], prefix: str, delimiter: str, key_marker: str, upload_id_marker: str
+    uploads: Iterable[Upload],
+    prefix: str,
+    delimiter: str,
+    key_marker: str,
+    upload_id_marker: str,
+    begun: float | None,
 ) -> Iterator[Upload]:
     start = start_after_marker(key_marker, prefix, delimiter)
-    if key_marker and upload_id_marker and common_prefix(key_marker, prefix, delimiter) is None:
-        known = {upload.id: upload.key for upload in uploads}
-        if known.get(upload_id_marker, key_marker) != key_marker:
+    within = key_marker and upload_id_marker and common_prefix(key_marker, prefix, delimiter) is None
+    for upload in uploads:
+        if within and upload.id == upload_id_marker and upload.key != key_marker:
             raise _argument("upload-id-marker", upload_id_marker, "Invalid uploadId marker")
-        of_key = [upload for upload in uploads if upload.key == key_marker and upload.key.startswith(prefix)]
-        ids = [upload.id for upload in of_key]
-        yield from of_key[ids.index(upload_id_marker) + 1 if upload_id_marker in ids else 0 :]
-    if start is None:
-        return
-    for upload in uploads[bisect_left(uploads, max(start, prefix), key=lambda upload: upload.key) :]:
         if not upload.key.startswith(prefix):
-            return
-        yield upload
+            continue
+        if within and upload.key == key_marker:
+            behind = begun is None or (upload.initiated, upload.id) > (begun, upload_id_marker)
+        else:
+            behind = start is not None and upload.key >= start
+        if behind:
+            yield upload
 
 
 def parts_page(parts: Sequence[Part], marker: int, max_parts: int) -> PartsPage:

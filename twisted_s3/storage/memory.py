@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from secrets import token_hex
 from typing import TypeVar
 
@@ -260,6 +260,10 @@ class MemoryStore:
         """All uploads under way, by key, then by time of initiation, then by id."""
         records = [upload.record for upload in self._find(bucket).uploads.values()]
         return sorted(records, key=lambda upload: (upload.key, upload.initiated, upload.id))
+
+    async def page_uploads(self, bucket: str, page: Callable[[Iterable[Upload]], T]) -> T:
+        """Run ``page`` over all uploads under way."""
+        return page(upload.record for upload in self._find(bucket).uploads.values())
 
     async def stage_part(
         self, bucket: str, key: str, upload_id: str, number: int, size: int, payload: IPayload

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from os import PathLike
 from typing import Any, TypeVar
@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import (
     Condition,
     INotes,
@@ -200,7 +199,7 @@ class FilesystemStore:
 
     async def abort_uploads_older_than(self, seconds: float) -> int:
         """Abort every upload that was begun more than ``seconds`` ago. Gives how many."""
-        return await self._run(self._abort_older, self._now() - seconds)
+        return await self._run(self._uploads.abort_older, self._now() - seconds)
 
     async def list_buckets(self) -> Sequence[Bucket]:
         """All buckets, by name."""
@@ -382,6 +381,11 @@ class FilesystemStore:
         """All uploads under way, by key, then by time of initiation, then by id."""
         return await self._run(self._uploads.list, self._buckets.layout(bucket))
 
+    async def page_uploads(self, bucket: str, page: Callable[[Iterable[Upload]], T]) -> T:
+        """Run ``page`` over all uploads under way, in the pool."""
+        layout = self._buckets.layout(bucket)
+        return await self._run(lambda: page(self._uploads.each(layout)))
+
     async def stage_part(
         self, bucket: str, key: str, upload_id: str, number: int, size: int, payload: IPayload
     ) -> IStagedPart:
@@ -479,17 +483,6 @@ class FilesystemStore:
     def _clean(self) -> None:
         self._files.clean_staging()
         self._buckets.clean()
-
-    def _abort_older(self, initiated: float) -> int:
-        aborted = 0
-        for bucket in self._buckets.list():
-            layout = self._buckets.layout(bucket.name)
-            for upload in self._uploads.list(layout):
-                if upload.initiated < initiated:
-                    with suppress(S3Error):
-                        self._uploads.abort(layout, upload.key, upload.id)
-                        aborted += 1
-        return aborted
 
     def _now(self) -> float:
         return float(self._reactor.seconds())
