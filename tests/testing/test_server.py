@@ -104,6 +104,17 @@ class Life(SynchronousTestCase):
         done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
+    def test_light_import(self) -> None:
+        """What costs and may not be needed is not imported with the kit."""
+        program = (
+            "import sys\n"
+            "import twisted_s3.testing\n"
+            "heavy = {'boto3', 'botocore', 'treq', 'nats', 'pytest', 'twisted_s3.delivery', 'twisted_s3.tap'}\n"
+            "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
     def test_restart(self) -> None:
         """A server starts again, empty; twice started it refuses; stopped twice it does not mind."""
         server = S3Server()
