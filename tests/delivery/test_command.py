@@ -49,6 +49,18 @@ class Commands(SynchronousTestCase):
         self.assertEqual(json.loads(text.splitlines()[1])["name"], "0000000000000002")
         self.assertEqual(self.run_command("list", "nobody"), (0, ""))
 
+    def test_no_letters(self) -> None:
+        """A file among the letters that is none hides no other, whatever is in it."""
+        folder = Path(self.data, ".s3store/events/targets/hook/dead")
+        good = (folder / "0000000000000001").read_text()
+        typed = good.replace('"attempts": 1', '"attempts": "1"')
+        self.assertNotEqual(typed, good)
+        for number, text in enumerate(("", "{", "[]", "{}", '"a"', "[" * 100_000, typed)):
+            (folder / f"000000000000001{number}").write_text(text)
+        status, text = self.run_command("list", "hook")
+        self.assertEqual((status, len(text.splitlines())), (0, 2))
+        self.assertIn("2 dead", self.run_command("status")[1])
+
     def test_retry_and_discard(self) -> None:
         """They leave the dead ones."""
         self.assertEqual(self.run_command("retry", "hook", "0000000000000002"), (0, "1 will be tried again.\n"))

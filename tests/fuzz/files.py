@@ -17,6 +17,7 @@ from twisted_s3.protocol.properties import headers_of
 from twisted_s3.settings import SettingsError
 from twisted_s3.settingsources import load
 from twisted_s3.storage.filesystem import record
+from twisted_s3.storage.filesystem.deliveries import load_letter
 from twisted_s3.storage.filesystem.scrubber import Pass
 
 _STAMP = record.Stamp(3, 1_400_000_000_000_000_000, 7)
@@ -83,7 +84,7 @@ def targets(data: bytes) -> None:
 
 
 def notes(data: bytes) -> None:
-    """How far lifecycle and scrubbing have come: what is no such note is as good as none."""
+    """How far lifecycle and scrubbing have come, and letters: what is no such thing is as good as nothing."""
 
     async def lifecycle() -> None:
         notes = PassingNotes()
@@ -93,6 +94,7 @@ def notes(data: bytes) -> None:
         assert repr(await load_position(notes)) == repr(found), found
 
     Deferred.fromCoroutine(lifecycle()).addErrback(lambda failure: failure.raiseException())
+    load_letter(data)
     found = Pass.load(data)
     assert repr(Pass.load(found.document)) == repr(found), found
 

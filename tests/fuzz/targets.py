@@ -136,6 +136,7 @@ _NOTES = (
     b'{"bucket": "b", "start": "k", "completed": 1.5}',
     b'{"began": 1.0, "ended": 0.0, "deep": true, "position": {"bucket": "b", "section": "s", "path": "p"}, "files": 1, '
     b'"read": 2, "damaged": 0}',
+    b'{"name": "6A00000000001000", "message": {"Records": []}, "problem": "p", "attempts": 1, "time": 1.5}',
 )
 _RECORDS = (
     b'{"v":1,"s":[3,1400000000000000000,7],"e":"a","k":{"CRC32":"AAAAAA=="},"p":[[1,3,"a",0.0,{}]],"i":"u","o":"o",'

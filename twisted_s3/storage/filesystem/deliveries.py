@@ -99,8 +99,11 @@ class Deliveries:
         letters = []
         for name in self._names(target, folder)[:most]:
             raw = self._files.load(_path(target, folder, name))
-            if raw is not None:
-                letters.append(Letter(**json.loads(raw)))
+            letter = None if raw is None else load_letter(raw)
+            if letter is not None:
+                letters.append(letter)
+            elif raw is not None:
+                self._log.error("{target} has a file that is no letter: {name}", target=target, name=name)
         return letters
 
     def _names(self, target: str, folder: bytes) -> Sequence[str]:
@@ -120,6 +123,16 @@ class Deliveries:
             found = False
         self._directories.sync(parent(path))
         return found
+
+
+def load_letter(raw: bytes) -> Letter | None:
+    """What the file of a letter says; None when it is none, whoever wrote it."""
+    try:
+        letter = Letter(**json.loads(raw))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    texts = isinstance(letter.name, str) and isinstance(letter.problem, str) and isinstance(letter.message, dict)
+    return letter if texts and type(letter.attempts) is int and type(letter.time) in (int, float) else None
 
 
 def _path(target: str, *rest: bytes | str) -> bytes:

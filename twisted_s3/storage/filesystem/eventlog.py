@@ -203,7 +203,7 @@ def _content(raw: bytes) -> Content | None:
         if int(check, 16) != crc32(text):
             return None
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
