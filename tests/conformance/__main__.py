@@ -172,7 +172,7 @@ def report(outcomes: Sequence[Outcome]) -> str:
     lines = [".. list-table::", "   :header-rows: 1", "", "   * - Group", "     - Passed", "     - Marked, passed"]
     for name, some in {**totals, "**all**": outcomes}.items():
         if some:
-            lines += [f"   * - {name}", f"     - {_passed(some, False)}", f"     - {_passed(some, True)}"]
+            lines += [f"   * - {name}", _passed(some, False), _passed(some, True)]
     lines += _missed("Not passed", [outcome for outcome in outcomes if not outcome.marked])
     lines += _missed("Marked, not passed", [outcome for outcome in outcomes if outcome.marked])
     return "\n".join(lines) + "\n"
@@ -180,7 +180,7 @@ def report(outcomes: Sequence[Outcome]) -> str:
 
 def _passed(outcomes: Iterable[Outcome], marked: bool) -> str:
     states = [outcome.state for outcome in outcomes if outcome.marked == marked]
-    return f"{states.count('passed')} of {len(states)}" if states else ""
+    return f"     - {states.count('passed')} of {len(states)}" if states else "     -"
 
 
 def _missed(title: str, outcomes: Sequence[Outcome]) -> Sequence[str]:
