@@ -13,6 +13,7 @@ from tests.storage.kit import OWNER, PlainPayload
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import VersionWalk, always
 from twisted_s3.model import ENABLED, ObjectVersion, Properties
+from twisted_s3.storage.filesystem.disk import Access
 from twisted_s3.storage.filesystem.store import FilesystemStore
 
 _BIG = Properties(user={"big": "x" * 5000})
@@ -82,6 +83,17 @@ def _rename(source: str, target: str) -> Act:
     return lambda store: now(store.rename_object("alpha", source, target))
 
 
+def _hidden(store: FilesystemStore) -> None:
+    """A version in the overflow, behind a file that was put by hand."""
+    _versioned(store)
+    _put("k/x", b"in the way")(store)
+    _put("k", b"hidden", _BIG)(store)
+    disk = store._disk
+    disk.unlink(b"alpha/k/x")
+    disk.rmdir(b"alpha/k")
+    disk.close(disk.open(b"alpha/k", Access.NEW))
+
+
 def _begin(store: FilesystemStore) -> None:
     now(store.create_upload("alpha", "d/k", _BIG, OWNER))
 
@@ -140,6 +152,16 @@ def _history(store: FilesystemStore) -> object:
     return now(store.list_versions("alpha", page))
 
 
+def _unhidden(store: FilesystemStore) -> object:
+    """The versions of the key, and when the newest is gone the hidden one, which must be somewhere."""
+    listed = _listed(store, "k")
+    hidden = [version for version in listed if version.properties == _BIG]
+    if not hidden:
+        store._disk.unlink(b"alpha/k")
+        hidden = [now(store.head_object("alpha", "k"))]
+    return [version.delete_marker for version in listed[:1]], [(one.size, one.properties) for one in hidden]
+
+
 def _uploads(store: FilesystemStore) -> object:
     """Every upload with its parts, then what it comes to, and what is there beside it."""
     found = []
@@ -182,6 +204,7 @@ STROKES = (
     Deed("a delete marker that is removed", _all(_TWO_VERSIONS, _delete("k")), _delete_version(0), _objects),
     Deed("the newest version, removed", _TWO_VERSIONS, _delete_version(0), _objects),
     Deed("an older version, removed", _TWO_VERSIONS, _delete_version(1), _objects),
+    Deed("a delete marker over a version that was hidden", _hidden, _delete("k"), _unhidden, again=False),
     Deed("an upload", _bucket, _begin, _uploads, again=False),
     Deed("an upload that is aborted", _TWO_PARTS, _abort, _uploads, again=False),
     Deed("a part", _all(_bucket, _begin), _part(1), _uploads),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from ast import Attribute, ClassDef, FunctionDef, NodeVisitor, parse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.crash.mutants import REMOVED, deed_to_notice, find_deeds, mutant_of
+from tests.crash.deeds import Deed
+from tests.crash.mutants import REMOVED, Place, deed_to_notice, find_deeds, mutant_of
 from tests.crash.reasons import DIRECTED, NEEDLESS
 from tests.crash.simulated import SimulatedDisk
 from tests.crash.world import now, open_store
@@ -15,20 +18,65 @@ from tests.storage.filesystem.disks import ObservedDisk
 from tests.storage.kit import OWNER, PlainPayload
 from twisted_s3.interfaces import always
 from twisted_s3.model import Properties
+from twisted_s3.storage import filesystem
 from twisted_s3.storage.filesystem.store import FilesystemStore
 
 
 class DeedTests(SynchronousTestCase):
     """Each deed is done or not, and done for good when it was acknowledged; it is noticed when one would not be."""
 
+    reached: Mapping[Place, Sequence[Deed]]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.reached = find_deeds()
+
     def test_each_and_each_without_a_step(self) -> None:
-        reached = find_deeds()
-        self.assertGreater(len(reached), 40)
+        self.assertGreater(len(self.reached), 40)
         known = {*DIRECTED, *NEEDLESS}
-        mutants = [(mutant_of(place, REMOVED), deeds) for place, deeds in reached.items()]
+        mutants = [(mutant_of(place, REMOVED), deeds) for place, deeds in self.reached.items()]
         for mutant, deeds in mutants:
             if mutant.name not in known:
                 self.assertIsNotNone(deed_to_notice(mutant, deeds), mutant.name)
+
+    def test_each_place_of_the_code_is_known(self) -> None:
+        """What syncs anything is come through by some deed."""
+        known = {name for place in self.reached for name in place.functions}
+        self.assertEqual(syncing_functions() - known, set())
+
+
+class _Syncs(NodeVisitor):
+    """Finds the functions that sync something.
+
+    :ivar found: their names.
+    """
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+        self._within: list[str] = []
+
+    def visit_ClassDef(self, node: ClassDef | FunctionDef) -> None:
+        """A class, or a function."""
+        self._within.append(node.name)
+        self.generic_visit(node)
+        self._within.pop()
+
+    visit_FunctionDef = visit_ClassDef
+
+    def visit_Attribute(self, node: Attribute) -> None:
+        """A name behind a dot."""
+        if node.attr in ("fsync", "fsync_directory", "sync", "reach"):
+            self.found.add(".".join(self._within))
+        self.generic_visit(node)
+
+
+def syncing_functions() -> set[str]:
+    """The functions of the store that sync something, but for those through which all go."""
+    visitor = _Syncs()
+    for path in Path(filesystem.__path__[0]).glob("*.py"):
+        if path.stem not in ("sync", "realdisk", "disk", "store"):
+            visitor.visit(parse(path.read_text()))
+    return visitor.found
 
 
 class MovingTests(SynchronousTestCase):
