@@ -66,12 +66,12 @@ def _try(mutant: Mutant, deeds: Sequence[Deed], episodes: int) -> tuple[str, str
     deed = deed_to_notice(mutant, deeds)
     if deed is not None:
         return "noticed", deed.name
-    found = episodes_to_notice(mutant, episodes)
-    if found is not None:
-        return "noticed", f"episode {found}"
     if mutant.name in DIRECTED:
         return "noticed", DIRECTED[mutant.name]
-    return ("needless", NEEDLESS[mutant.name]) if mutant.name in NEEDLESS else ("UNNOTICED", "")
+    if mutant.name in NEEDLESS:
+        return "needless", NEEDLESS[mutant.name]
+    found = episodes_to_notice(mutant, episodes)
+    return ("UNNOTICED", "") if found is None else ("noticed", f"episode {found}")
 
 
 def main() -> int:
@@ -80,7 +80,7 @@ def main() -> int:
     parser.add_argument("--crashes", type=int, default=20_000, help="how many crashes to judge")
     parser.add_argument("--seed", type=int, default=1, help="of the first episode")
     parser.add_argument("--episode", type=int, help="show this one episode again")
-    parser.add_argument("--mutants", type=int, metavar="EPISODES", help="try all mutants, each for so many episodes")
+    parser.add_argument("--mutants", type=int, metavar="EPISODES", help="try all mutants, for so many episodes")
     options = parser.parse_args()
     if options.episode is not None:
         run_episode(options.episode, Tally())

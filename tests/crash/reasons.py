@@ -20,6 +20,8 @@ _LAST = "the last step of its kind that anything rests on: late, it still comes 
 _BEFORE_COMMIT = "late, it still comes before the sync of the inode that points there, and so before the commit"
 _GOES_TOO = "what is removed goes as well when a folder above it is lost"
 
+_NO_ANSWER = "a version of which nobody was told yet may have the id that was drafted before"
+
 #: As good as the original.
 NEEDLESS = {
     f"ancestor in Files.move_to_trash: {REMOVED}": _GOES_TOO,
@@ -29,6 +31,7 @@ NEEDLESS = {
     f"ancestor in PartTarget._publish: {LATE}": _SAME_CODE,
     f"ancestor in PartTarget.commit: {LATE}": _SAME_CODE,
     f"fsync in Renaming._prepared < Renaming._move_unversioned: {LATE}": _LAST,
+    f"fsync in _Draft.write < _Draft.rewrite: {LATE}": _NO_ANSWER,
     f"fsync_directory in : {LATE}": _LAST,
     f"fsync_directory in EventLog._begin_segment < EventLog._last: {LATE}": _LAST,
     f"fsync_directory in EventLog._open_unless_full < EventLog._last: {LATE}": _LAST,
