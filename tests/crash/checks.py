@@ -165,7 +165,9 @@ def _judge_renames(world: World, found: Found) -> None:
         moved = source not in rename.source.allowed_without(rename.left)
         if moved and rename.target.count == 2:
             require(target == rename.held, "a renamed object is lost")
-        if target == rename.held and rename.source.count == 2:
+        # Somebody may have copied it there, too.
+        came = target == rename.held and rename.held not in rename.target.allowed_without(rename.arrived)
+        if came and rename.source.count == 2:
             require(source is None, "a renamed object is in both places")
 
 
