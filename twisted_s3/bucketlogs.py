@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from secrets import token_hex
+from urllib.parse import unquote
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -37,6 +38,9 @@ LIMIT = 16 << 20
 OBJECT_LIMIT = 1 << 20
 
 _DAY = 86400
+
+#: How the names of parameters end whose values are worth something to whoever reads the log.
+_SECRET_PARAMETERS = ("signature", "security-token", "customer-key")
 
 
 @attrs.define
@@ -168,7 +172,7 @@ class BucketLogs:
     def _request(self, bucket: Bucket, finished: Finished, began: float) -> Request:
         passage, head = finished.passage, finished.head
         operation = next((known for known in OPERATIONS if known.name == passage.operation), None)
-        query = f"?{head.query.decode('latin-1')}" if head.query else ""
+        query = f"?{_discreet(head.query.decode('latin-1'))}" if head.query else ""
         signed = head.header("authorization") or ""
         parameters = head.parameters
         presigned = "X-Amz-Signature" in parameters or "Signature" in parameters
@@ -200,3 +204,13 @@ class BucketLogs:
             authentication="" if passage.user is None else "QueryString" if presigned else "AuthHeader",
             host=head.header("host") or "",
         )
+
+
+def _discreet(query: str) -> str:
+    """A query without signatures, tokens and customers' keys. A name may be escaped, and means the same."""
+    items = []
+    for item in query.split("&"):
+        name, equals, _ = item.partition("=")
+        secret = equals and unquote(name).lower().endswith(_SECRET_PARAMETERS)
+        items.append(f"{name}=XXXXX" if secret else item)
+    return "&".join(items)

@@ -6,9 +6,8 @@ In text only a traceback takes further lines, each indented.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, BinaryIO
 
 from twisted.logger import (
@@ -28,15 +27,12 @@ from twisted_s3.accesslog import AccessEntry, escaped
 #: The namespace of events whose ``line`` another process has formatted and filtered already.
 RELAY = "twisted_s3.relay"
 
+_TIMESTAMP = "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ"
+
 
 def _timestamp(seconds: float) -> str:
     whole, thousandths = divmod(int(seconds * 1000), 1000)
-    return f"{_second(whole)}.{thousandths:03d}Z"
-
-
-@lru_cache(maxsize=4)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+    return _TIMESTAMP % (*time.gmtime(whole)[:6], thousandths)
 
 
 def _traceback(event: LogEvent) -> str | None:

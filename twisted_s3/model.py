@@ -314,7 +314,6 @@ class Upload:
     :ivar owner: canonical id of who began it.
     :ivar checksum_algorithm: as the client asked, else "".
     :ivar encryption: how all its parts are encrypted; None for not at all.
-    :ivar before: the mark of what the key had when it began (`mark_of`); None where nobody wrote it down.
     :ivar before: the mark (`mark_of`) of what the key had when it began; None where that was not written down.
     """
 

@@ -113,6 +113,24 @@ class CheckThenUse(OperationTestCase):
         self.refused("NoSuchKey", 404, server.client().get_object, Bucket=BUCKET, Key="stolen")
 
     @served()
+    def test_conditions(self, server: Server) -> None:
+        """A write whose condition no longer holds is told that, also when the right to it rested on what is gone."""
+        anybody = {"Effect": "Allow", "Principal": "*", "Resource": f"arn:aws:s3:::{BUCKET}/*"}
+        if_open = {"StringEquals": {"s3:ExistingObjectTag/open": "yes"}}
+        statements = [anybody | {"Action": "s3:PutObject"}, anybody | {"Action": "s3:GetObject", "Condition": if_open}]
+        store, run = self.prepared(
+            server,
+            ("policy", json.dumps({"Statement": statements}).encode()),
+            (BLOCK, public_access_block_document(NOTHING_BLOCKED)),
+        )
+        run(store.put(PUBLIC))
+        etag = server.client().head_object(Bucket=BUCKET, Key=KEY)["ETag"]
+        store.replacements = [PRIVATE]
+        answer = send(server, "PUT", f"/{BUCKET}/{KEY}", b"mine", headers={"If-Match": etag}, user=BOB)
+        self.assertEqual((answer.status, answer.code), (412, "PreconditionFailed"))
+        self.assertEqual(server.client().get_object(Bucket=BUCKET, Key=KEY)["Body"].read(), b"secret")
+
+    @served()
     def test_tags(self, server: Server) -> None:
         """A policy that goes by the tags of what is there holds for what is there when it is changed."""
         statement = {

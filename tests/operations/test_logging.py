@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
 
-from tests.operations.clients import BUCKET, OperationTestCase, send, served
+from tests.operations.clients import BUCKET, OperationTestCase, send, send_plain, served
 from tests.serving import ALICE, BOB, Server, coroutine
 from twisted_s3.bucketlogs import LIMIT, BucketLogs
 from twisted_s3.model import Bucket
@@ -203,6 +204,28 @@ class Delivered(OperationTestCase):
         self.assertEqual((first[18], first[19], first[21]), ("HOST", "SigV4", "AuthHeader"))
         self.assertEqual(found[1][11], "5")
         self.assertRegex(first[2], r"^\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\]$")
+
+    @coroutine
+    async def test_secrets_in_the_query(self) -> None:
+        """Who may read the log gets no URL that could be used, and no customer's key, but all else of the query."""
+        secrets = ["token", "key", "old"]
+        query = f"security-toke%6e={secrets[0]}&Customer-Key={secrets[1]}&versionId=null&my-signature={secrets[2]}"
+        server = await self.start_logged(lambda client: None)
+
+        def use() -> None:
+            url = server.client().generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "k"})
+            secrets.append(parse_qs(urlsplit(url).query)["Signature"][0])
+            send_plain(server, "GET", url.removeprefix(server.url))
+            send(server, "GET", f"/{BUCKET}/k?{query}")
+
+        await self.in_thread(use)
+        ((_, lines),) = (await self.deliver(server, self.logs(server))).items()
+        text = "\n".join(lines)
+        for secret in secrets:
+            self.assertNotIn(f"={secret}", text)
+        self.assertRegex(text, r"\?AWSAccessKeyId=[^&]+&Signature=XXXXX&Expires=\d+ HTTP/1.1")
+        wanted = "?security-toke%6e=XXXXX&Customer-Key=XXXXX&versionId=null&my-signature=XXXXX HTTP/1.1"
+        self.assertIn(wanted, text)
 
     @coroutine
     async def test_partitioned(self) -> None:

@@ -259,7 +259,12 @@ class Call:
             return condition
 
         def check(version: ObjectVersion | None) -> None:
-            self.hold(version, version_id, key)
+            try:
+                self.hold(version, version_id, key)
+            except Moved:
+                # A write whose condition fails is told that, as on AWS, and not that it met another.
+                condition(version)
+                raise
             condition(version)
 
         return check

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Generic, TypeVar, overload
 from urllib.parse import unquote_to_bytes
 
@@ -12,9 +11,6 @@ import attrs
 from twisted_s3.errors import S3Error
 
 T = TypeVar("T")
-
-#: The longest parameter that is kept decoded, in bytes.
-_SHORT = 160
 
 
 class _once(Generic[T]):
@@ -45,27 +41,27 @@ def split_query(query: bytes) -> Sequence[tuple[str, str]]:
     """
     if not query:
         return ()
-    return [_split_often(item) if len(item) <= _SHORT else _split_item(item) for item in query.split(b"&") if item]
-
-
-def _split_item(item: bytes) -> tuple[str, str]:
-    name, _, value = item.partition(b"=")
-    return _decode(name), _decode(value)
-
-
-#: All presigned URLs of a client have most of their parameters in common.
-_split_often = lru_cache(maxsize=1024)(_split_item)
+    try:
+        text = query.decode("utf-8")
+    except UnicodeDecodeError:
+        raise S3Error("InvalidURI") from None
+    pairs = []
+    for item in text.split("&"):
+        if item:
+            name, _, value = item.partition("=")
+            if "%" in item or "+" in item:
+                name, value = _decode(name), _decode(value)
+            pairs.append((name, value))
+    return pairs
 
 
 def _names_in(query: bytes) -> Sequence[bytes]:
     return [item.partition(b"=")[0] for item in query.split(b"&") if item]
 
 
-def _decode(raw: bytes) -> str:
+def _decode(text: str) -> str:
     try:
-        if b"%" in raw or b"+" in raw:
-            raw = unquote_to_bytes(raw.replace(b"+", b" "))
-        return raw.decode("utf-8")
+        return unquote_to_bytes(text.replace("+", " ")).decode("utf-8")
     except UnicodeDecodeError:
         raise S3Error("InvalidURI") from None
 

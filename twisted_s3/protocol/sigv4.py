@@ -11,7 +11,6 @@ import re
 from collections.abc import Collection
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from hashlib import sha256
 from operator import methodcaller
 from typing import Protocol
@@ -57,11 +56,10 @@ _RUN_OF_SPACE = re.compile(r"[ \t\n\r\f\v]+")
 # Text that decoding and encoding again would not change: then neither is done.
 _ESCAPE = rb"%(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF])"
 _CANONICAL_PATH = re.compile(rb"/(?:[A-Za-z0-9._~/-]++|" + _ESCAPE + rb")*+")
-_CANONICAL_ITEM = re.compile(
-    rb"(?:[A-Za-z0-9._~-]++|" + _ESCAPE + rb")*+=(?:[A-Za-z0-9._~-]++|" + _ESCAPE + rb")*+",
-)
-#: The longest parameter that is kept in canonical form, in bytes.
-_SHORT = 160
+_PIECES = rb"(?:[A-Za-z0-9._~-]++|" + _ESCAPE + rb")*+"
+_ITEM = _PIECES + rb"=" + _PIECES
+_CANONICAL_ITEM = re.compile(_ITEM)
+_CANONICAL_QUERY = re.compile(_ITEM + rb"(?:&" + _ITEM + rb")*+")
 _by_name_then_value = methodcaller("partition", b"=")
 
 
@@ -107,7 +105,6 @@ def clock_text(seconds: float) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@lru_cache(maxsize=1024)
 def timestamp_seconds(text: str) -> float | None:
     """The seconds since the epoch of a ``YYYYMMDDTHHMMSSZ``; None when it is not one."""
     match = _TIMESTAMP.fullmatch(text)
@@ -201,7 +198,9 @@ def canonical_path(path: bytes) -> str:
 
 def canonical_query(query: bytes) -> str:
     """The query's decoded and newly escaped pairs, sorted, without ``X-Amz-Signature``."""
-    items = [_canonical_often(item) if len(item) <= _SHORT else _canonical_item(item) for item in query.split(b"&")]
+    items = query.split(b"&")
+    if _CANONICAL_QUERY.fullmatch(query) is None:
+        items = [_canonical_item(item) for item in items]
     items = [item for item in items if item and not item.startswith(b"X-Amz-Signature=")]
     if len(items) > 1:
         items.sort(key=_by_name_then_value)
@@ -213,10 +212,6 @@ def _canonical_item(item: bytes) -> bytes:
         return item
     name, _, value = item.partition(b"=")
     return b"%b=%b" % (_escape_again(name), _escape_again(value))
-
-
-#: All presigned URLs of a client have most of their parameters in common.
-_canonical_often = lru_cache(maxsize=1024)(_canonical_item)
 
 
 def _escape_again(text: bytes) -> bytes:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -96,11 +94,6 @@ class AnswerHeaders(Headers):
         return b"".join([b"%b: %b\r\n" % (name, value) for name, values in others for value in values]) + self._lines
 
 
-@lru_cache(maxsize=2)
-def _http_date(seconds: int) -> str:
-    return str(datetimeToString(seconds), "ascii")
-
-
 def _on_one_line(value: str) -> str:
     """A value without what ends lines."""
     return _LINE_END.sub(" ", value)
@@ -154,7 +147,7 @@ def prepare(request: Request, answer: Answer, request_id: str, host_id: str) -> 
     """Set status and headers of an answer, which go out with its first bytes."""
     pairs = [
         ("Server", SERVER),
-        ("Date", _http_date(int(time.time()))),
+        ("Date", str(datetimeToString(), "ascii")),
         ("x-amz-request-id", request_id),
         ("x-amz-id-2", host_id),
         *answer.headers,

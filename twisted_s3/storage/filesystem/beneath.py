@@ -11,7 +11,7 @@ import errno
 import os
 import platform
 import struct
-from typing import Any, Protocol
+from typing import Protocol
 
 _SYS_OPENAT2 = 437
 _RESOLVE_NO_MAGICLINKS = 0x02
@@ -41,9 +41,9 @@ class Openat2:
     def __init__(self) -> None:
         if platform.system() != "Linux" or ctypes.sizeof(ctypes.c_void_p) != 8:
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-        self._syscall = _declared(ctypes.CDLL(None, use_errno=True).syscall)
-        # What does not wait for the disk need not let other threads run, which may be long in giving the turn back.
-        self._prompt_syscall = _declared(ctypes.PyDLL(None, use_errno=True).syscall)
+        self._syscall = ctypes.CDLL(None, use_errno=True).syscall
+        self._syscall.restype = ctypes.c_long
+        self._syscall.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t]
         self._hows: dict[tuple[int, bool], bytes] = {}
         self._knows_cached = True
         root = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
@@ -60,8 +60,7 @@ class Openat2:
         how = self._hows.get((flags, cached))
         if how is None:
             how = self._hows[flags, cached] = self._how(flags, cached)
-        syscall = self._prompt_syscall if cached else self._syscall
-        while (descriptor := syscall(_SYS_OPENAT2, root, path, how, len(how))) < 0:
+        while (descriptor := self._syscall(_SYS_OPENAT2, root, path, how, len(how))) < 0:
             number = ctypes.get_errno()
             if number != errno.EINTR:
                 raise OSError(number, os.strerror(number), path)
@@ -80,12 +79,6 @@ class Openat2:
     def _how(flags: int, cached: bool) -> bytes:
         mode = 0o666 if flags & os.O_CREAT or flags & os.O_TMPFILE == os.O_TMPFILE else 0
         return struct.pack("QQQ", flags | os.O_CLOEXEC, mode, _SAFE | (_RESOLVE_CACHED if cached else 0))
-
-
-def _declared(syscall: Any) -> Any:
-    syscall.restype = ctypes.c_long
-    syscall.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t]
-    return syscall
 
 
 def open_by_names(root: int, path: bytes, flags: int, cached: bool = False) -> int:

@@ -96,8 +96,10 @@ class Deliveries:
         return []
 
     def _letters(self, target: str, folder: bytes, most: int = MAX_DEAD_LETTERS) -> Sequence[Letter]:
-        letters = []
-        for name in self._names(target, folder)[:most]:
+        letters: list[Letter] = []
+        for name in self._names(target, folder):
+            if len(letters) == most:
+                break
             raw = self._files.load(_path(target, folder, name))
             letter = None if raw is None else load_letter(raw)
             if letter is not None:
