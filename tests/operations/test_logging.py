@@ -174,7 +174,7 @@ class Delivered(OperationTestCase):
 
     @coroutine
     async def test_lines(self) -> None:
-        """Each request to the bucket is a line of 25 fields, one to another is none."""
+        """Each request to the bucket is a line of 27 fields, one to another is none."""
 
         def use(client: Any) -> None:
             client.put_object(Bucket=BUCKET, Key='a "b".txt', Body=b"value")
@@ -188,7 +188,8 @@ class Delivered(OperationTestCase):
         self.assertRegex(key, r"^p/2023-11-14-22-13-20-[0-9A-F]{16}$")
         field = r'(?:\[[^]]*\]|"[^"]*"|\S+)'
         found = [re.findall(field, line) for line in lines]
-        self.assertEqual({len(fields) for fields in found}, {25})
+        self.assertEqual({len(fields) for fields in found}, {27})
+        self.assertEqual([fields[23:] for fields in found], [["-"] * 4] * 4)
         operations = [(fields[6], fields[7], fields[9], fields[10]) for fields in found]
         self.assertEqual(
             operations,

@@ -176,7 +176,10 @@ class Request:
 
 
 def log_line(request: Request) -> bytes:
-    """A request as a line, in the 25 fields of AWS, with the newline."""
+    """A request as a line, in the 27 fields of AWS, with the newline.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html
+    """
     at = datetime.fromtimestamp(request.time, UTC)
     moment = f"[{at.day:02d}/{_MONTHS[at.month - 1]}/{at:%Y:%H:%M:%S} +0000]"
     fields = [
@@ -203,8 +206,7 @@ def log_line(request: Request) -> bytes:
         "-",
         _bare(request.authentication),
         _bare(request.host),
-        "-",
-        "-",
+        *("-", "-", "-", "-"),  # version of TLS, access point, whether an ACL was needed, region of who asks
     ]
     return " ".join(fields).encode() + b"\n"
 
