@@ -241,6 +241,10 @@ class ObjectLock:
         """The lock, with the retention of another where it has none."""
         return self if self.mode else attrs.evolve(self, mode=default.mode, until=default.until)
 
+    def holds(self, now: float) -> bool:
+        """Whether a version with this lock must not be destroyed, at a time."""
+        return bool(self.legal_hold) or (bool(self.mode) and self.until > now)
+
 
 #: No lock at all.
 UNLOCKED = ObjectLock()

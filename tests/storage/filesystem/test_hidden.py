@@ -78,3 +78,46 @@ class HiddenTests(FilesystemKit, TestCase):
         await self.put("k", b"over")
         await self.store.delete_object(BUCKET, "k", owner=OWNER)
         await self.assert_locked()
+
+
+class HiddenNullTests(FilesystemKit, TestCase):
+    """The same of a version from the time before there were versions, whose id a file put by hand has, too."""
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        await self.put("k/x", b"in the way")
+        await self.put("k", b"locked")
+        self.path("k/x").unlink()
+        self.path("k").rmdir()
+        await self.store.change_bucket(BUCKET, lambda bucket: attrs.evolve(bucket, versioning=ENABLED))
+        await self.store.change_object(BUCKET, "k", lambda version: attrs.evolve(version, lock=LOCK))
+
+    async def assert_kept(self) -> None:
+        """It shows again when the one on top of it has gone, and can not be destroyed."""
+        await self.store.delete_object(BUCKET, "k", version_id="null", guard=deletion_guard(2e9))
+        version = await self.store.head_object(BUCKET, "k", "null")
+        self.assertEqual((version.size, version.lock), (6, LOCK))
+        doomed = self.store.delete_object(BUCKET, "k", version_id="null", guard=deletion_guard(2e9))
+        await self.refused("AccessDenied", doomed)
+
+    async def test_delete(self) -> None:
+        self.path("k").write_bytes(b"by hand")
+        await self.store.delete_object(BUCKET, "k", owner=OWNER)
+        await self.assert_kept()
+
+    async def test_put(self) -> None:
+        """Also when it has become a noncurrent version before."""
+        await self.put("k", b"new")
+        self.path("k").write_bytes(b"by hand")
+        await self.put("k", b"newer")
+        await self.assert_kept()
+
+    async def test_name_left_by_a_crash(self) -> None:
+        """Another name of a version whose lock was bypassed goes with it."""
+        await self.put("k", b"new")
+        folder = self.path("../.s3store/buckets/bucket/versions/6b+").resolve()
+        (name,) = folder.iterdir()
+        later = folder / name.name.replace(name.name[:16], f"{int(name.name[:16], 16) - 1:016x}")
+        later.hardlink_to(name)
+        await self.store.delete_object(BUCKET, "k", version_id="null", guard=deletion_guard(2e9, bypass=True))
+        await self.refused("NoSuchVersion", self.store.head_object(BUCKET, "k", "null"))

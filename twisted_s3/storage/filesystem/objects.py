@@ -264,7 +264,18 @@ class Objects:
     def drop(self, bucket: BucketLayout, key: str, entries: Sequence[Entry]) -> None:
         """Remove what a commit has superseded. What then fails is left to the next writer."""
         with suppress(OSError):
-            self._versions.remove(bucket, key, entries)
+            self._versions.remove(bucket, key, self.expendable(key, entries))
+
+    def expendable(self, key: str, entries: Sequence[Entry], inode: int | None = None) -> Sequence[Entry]:
+        """Those of ``entries`` that may go with the version which has their id.
+
+        Hands may have brought a second ``null`` on top of one that is locked. That one stays, and shows again when the
+        other is gone.
+
+        :param inode: the number of that version's file.
+        """
+        locked = self._versions.locked(entries, key, self._now(), inode)
+        return [entry for entry in entries if entry not in locked]
 
     def _replace(
         self,

@@ -142,7 +142,6 @@ class Removal:
         current = self._lookup.current(key, found)
         succession.begin(current)
         doomed = [entry for entry in succession.entries if entry.version_id == version_id]
-        rest = [entry for entry in succession.entries if entry.version_id != version_id]
         is_current = current is not None and current.version_id == version_id
         version = self._described(key, current if is_current else None, doomed)
         condition(version)
@@ -152,6 +151,8 @@ class Removal:
         order(succession.ids)
         deletion = Deletion(True, version_id, version.delete_marker)
         testimony.begin(deletion)
+        doomed = list(self._expendable(key, current if is_current else None, doomed))
+        rest = [entry for entry in succession.entries if entry not in doomed]
         if is_current and current is not None:
             # A name left by a crash must not bring it back.
             self._versions.remove(bucket, key, doomed)
@@ -160,6 +161,11 @@ class Removal:
             self._objects.settle(self._bring_back(bucket, key, rest, None), None)
         self._versions.remove(bucket, key, doomed)
         return deletion, ()
+
+    def _expendable(self, key: str, current: Current | None, doomed: Sequence[Entry]) -> Sequence[Entry]:
+        """Those of the entries with the id of a version that go with it, that itself among them."""
+        inode = self._versions.inode(doomed[0]) if current is None else current.found.stat.inode
+        return self._objects.expendable(key, doomed, inode)
 
     def _described(self, key: str, current: Current | None, doomed: Sequence[Entry]) -> ObjectVersion | None:
         """The version that is to be removed."""

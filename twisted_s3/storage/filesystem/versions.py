@@ -146,6 +146,33 @@ class Versions:
         finally:
             self._disk.close(found.descriptor)
 
+    def inode(self, entry: Entry) -> int | None:
+        """The number of the file of an entry; None when it is gone."""
+        try:
+            return self._disk.stat(entry.path).inode
+        except _GONE:
+            return None
+
+    def locked(self, entries: Sequence[Entry], key: str, now: float, inode: int | None = None) -> Sequence[Entry]:
+        """Those of ``entries`` that must not be destroyed at the time ``now``.
+
+        :param inode: the number of a file whose other names do not count.
+        """
+        return [entry for entry in entries if self._is_locked(entry, key, now, inode)]
+
+    def _is_locked(self, entry: Entry, key: str, now: float, inode: int | None) -> bool:
+        found = self.open(entry)
+        if found is None:
+            return False
+        try:
+            # What has no record was put by hand, and so has no lock.
+            version = self._metadata.read(found.descriptor, found.stat, key)
+        except SideFileGone:
+            return False
+        finally:
+            self._disk.close(found.descriptor)
+        return version is not None and found.stat.inode != inode and version.lock.holds(now)
+
     def hold(self, found: Found) -> None:
         """Say that the file of an entry is about to be moved."""
         self._metadata.hold(found.descriptor, found.stat)
