@@ -44,5 +44,6 @@ NEEDLESS = {
     f"fsync_directory in Files.save < Quarantine.take: {LATE}": _LAST,
     f"fsync_directory in Files.save < Uploads.create: {LATE}": _LAST,
     f"fsync_directory in Objects.change: {LATE}": _LAST,
+    f"fsync_directory in Objects.uncover < Removal.delete: {LATE}": _LAST,
     f"fsync_directory in Quarantine.take: {LATE}": _LAST,
 }

@@ -87,6 +87,7 @@ def _hidden(store: FilesystemStore) -> None:
     """A version in the overflow, behind a file that was put by hand."""
     _versioned(store)
     _put("k/x", b"in the way")(store)
+    _put("k", b"older")(store)
     _put("k", b"hidden", _BIG)(store)
     disk = store._disk
     disk.unlink(b"alpha/k/x")
