@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from twisted_s3.credentials import UserSources
 from twisted_s3.delivery.configured import load_targets
@@ -93,7 +94,10 @@ def notes(data: bytes) -> None:
         await save_position(notes, found)
         assert repr(await load_position(notes)) == repr(found), found
 
-    Deferred.fromCoroutine(lifecycle()).addErrback(lambda failure: failure.raiseException())
+    failures: list[Failure] = []
+    Deferred.fromCoroutine(lifecycle()).addErrback(failures.append)
+    for failure in failures:
+        failure.raiseException()
     load_letter(data)
     found = Pass.load(data)
     assert repr(Pass.load(found.document)) == repr(found), found

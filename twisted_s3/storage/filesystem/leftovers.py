@@ -6,7 +6,7 @@ for a leftover.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import attrs
@@ -102,20 +102,26 @@ class Leftovers:
                     if current is None or found is None:
                         continue
                     if repair:
-                        found = self._reveal(bucket, key, current, found)
+                        given, found = found, None
+                        self._reveal(bucket, key, current, given)
                 finally:
                     self._lookup.close(found)
                     self._lookup.close(current)
             yield Leftover("overflow", hidden, f"the key {key!r} is a file in its bucket, too", removed=repair)
 
-    def _reveal(self, bucket: BucketLayout, key: str, current: Found, hidden: Found) -> Found | None:
-        """Remove a hidden object, or make it a version in a bucket that keeps them. Gives it, unless it was closed."""
-        if self._objects.succession(bucket, key) is not None:
-            self._objects.uncover(bucket, key, current)
-            return hidden
-        self._disk.unlink(hidden.path)
-        self._objects.settle([self._files.prune(parent(hidden.path), BUCKETS)], hidden)
-        return None
+    def _reveal(self, bucket: BucketLayout, key: str, current: Found, hidden: Found) -> None:
+        """Remove a hidden object, or make it a version in a bucket that keeps them. Closes it."""
+        changed: Sequence[bytes] = ()
+        try:
+            if self._objects.succession(bucket, key) is not None:
+                self._objects.uncover(bucket, key, current)
+            else:
+                self._disk.unlink(hidden.path)
+                changed = [self._files.prune(parent(hidden.path), BUCKETS)]
+        except BaseException:
+            self._lookup.close(hidden)
+            raise
+        self._objects.settle(changed, hidden)
 
     def _is_file(self, path: bytes) -> bool:
         try:
