@@ -27,6 +27,7 @@ from tests.testing.test_deferred import S3SigV4QueryAuth
 from twisted_s3.credentials import Users
 from twisted_s3.events import Subscriptions
 from twisted_s3.interfaces import IObjectStore
+from twisted_s3.keyring import KeyFile, Keyring, in_threads_of
 from twisted_s3.protocol.access.defaults import BucketDefaults
 from twisted_s3.protocol.access.publicblock import NOTHING_BLOCKED
 from twisted_s3.service import S3Service
@@ -164,6 +165,24 @@ class Services(TestCase):
         status, body = await self.ask("GET", url, "/")
         self.assertEqual(status, 403)
         self.assertIn(b"Request has expired", body)
+
+    @coroutine
+    async def test_keys(self) -> None:
+        """What encrypts objects is the application's; without it encryption is refused."""
+        folder = Path(self.enterContext(TemporaryDirectory()))
+        keyring = Keyring(KeyFile(folder / "keys.json", reactor.seconds), in_threads_of(reactor))
+        sealed = {"x-amz-server-side-encryption": "AES256"}
+        for options, status, header in (({"keys": keyring}, 200, ["AES256"]), ({}, 501, None)):
+            _, url = await self.start(**options)
+            await self.ask("PUT", url, "/bucket")
+            query = presign(url, "PUT", "/bucket/k", sealed)
+            answer = await treq.put(query, headers=sealed, data=b"value", agent=self.agent)
+            self.assertEqual(
+                (answer.code, answer.headers.getRawHeaders("x-amz-server-side-encryption")), (status, header)
+            )
+            await answer.content()
+            if status == 200:
+                self.assertEqual(await self.ask("GET", url, "/bucket/k"), (200, b"value"))
 
     @coroutine
     async def test_resource_beside_others(self) -> None:

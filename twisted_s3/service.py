@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 
 from twisted_s3.access import PolicyAuthorizer
-from twisted_s3.interfaces import IAuthorizer, ICredentials, IEventSink, IObjectStore
+from twisted_s3.interfaces import IAuthorizer, ICredentials, IEventSink, IKeyService, IObjectStore
 from twisted_s3.lifecycle.job import Pace
 from twisted_s3.lifecycle.telling import lifecycle_job
 from twisted_s3.listeners import Listeners
@@ -41,6 +41,8 @@ class S3Service(SiteService):
         `resource`, in a site of the application.
     :param authorizer: who may do what; by default policies, owners, ACLs and administrators
         (:class:`~twisted_s3.access.PolicyAuthorizer`).
+    :param keys: what encrypts with ``AES256`` and ``aws:kms``, such as a :class:`~twisted_s3.keyring.Keyring`; without
+        it both are refused.
     :param events: told of every object that is created or removed.
     :param region: the one that signatures must name.
     :param http_limits: what clients may send, and how long they may take.
@@ -69,6 +71,7 @@ class S3Service(SiteService):
         endpoints: Sequence[str] = (),
         *,
         authorizer: IAuthorizer | None = None,
+        keys: IKeyService | None = None,
         events: IEventSink | None = None,
         region: str = "us-east-1",
         domains: Sequence[str] = (),
@@ -101,6 +104,8 @@ class S3Service(SiteService):
             defaults,
             announcer=None if events is None else Announcer(events, clock, region),
             threads=reactor,
+            server_keys=keys,
+            named_keys=keys,
         )
         gate = Gate(services, Authenticator(region, allow_sigv2))
         ids = RequestIds()
