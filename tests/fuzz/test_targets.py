@@ -46,8 +46,11 @@ class Short(SynchronousTestCase):
     def test_all_are_documented(self) -> None:
         """The page on security tells of each how many inputs it had."""
         page = (Path(__file__).parent.parent.parent / "docs/security.rst").read_text()
-        told = re.findall(r"^     \* - ``(.+)``\n", page, re.MULTILINE)
-        self.assertEqual(sorted(told), sorted(target.name for target in TARGETS))
+        rows = re.findall(r"^     \* - ``(.+)``\n       - .+\n       - (.+)\n       - (.+)\n", page, re.MULTILINE)
+        self.assertEqual(sorted(name for name, _, _ in rows), sorted(target.name for target in TARGETS))
+        for name, inputs, found in rows:
+            self.assertGreaterEqual(int(inputs.replace(",", "")), 30_000, name)
+            self.assertRegex(found, "^nothing$|mended", name)
 
     def test_failures_show(self) -> None:
         """A refusal is none; any other exception is."""
