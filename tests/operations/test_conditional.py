@@ -204,6 +204,13 @@ class Conditional(OperationTestCase):
             self.refused("PreconditionFailed", 412, write, key=f"open-{name}", IfMatch=CHANGES_NOTHING)
             write(f"open-{name}", IfMatch=etag)
             self.assertEqual(self.body(client, f"open-{name}"), NEW, name)
+        client.put_object(Bucket=BUCKET, Key="open-from", Body=NEW)
+        rename = {"Bucket": BUCKET, "RenameSource": "open-from", "DestinationIfMatch": etag}
+        self.refused("AccessDenied", 403, bob.rename_object, Key="shut-put", **rename)
+        self.assertEqual(self.body(client, "open-from"), NEW)
+        client.put_object(Bucket=BUCKET, Key="open-to", Body=OLD)
+        bob.rename_object(Key="open-to", **rename)
+        self.assertEqual(self.body(client, "open-to"), NEW)
 
     def poster(self, server: Server) -> Any:
         """A way to write ``NEW`` by a form of Bob's, failing as those of clients do."""

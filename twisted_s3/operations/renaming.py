@@ -27,6 +27,9 @@ async def rename_object(call: Call) -> Answer:
     _check_keys(source, call.key)
     for action in ("s3:GetObject", "s3:DeleteObject"):
         await call.authorize(action, call.bucket, source)
+    if call.head.header("if-match") is not None:
+        # It tells whether an ETag is that of the object at the destination.
+        await call.authorize("s3:GetObject", call.bucket, call.key)
     source_condition, condition = rename_conditions(call.head, call.services.clock.seconds())
     source_condition, condition = call.held(source_condition, key=source), call.held(condition)
     witness = call.witness(either(making(CREATED_COPY), removing(source)))
