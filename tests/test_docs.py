@@ -147,6 +147,7 @@ class FirstStart:
         self.endpoint = self.websites = ""
         assert self._process.stdout
         printed = []
+        listening = False
         for line in self._process.stdout:
             printed.append(line)
             if found := re.match(r"\s*export (\w+)=(\S+)$", line):
@@ -155,7 +156,9 @@ class FirstStart:
                 self.endpoint = found[1]
             if found := re.search(r"websites on (\S+)", line):
                 self.websites = found[1]
-            if self.endpoint and (self.websites or not websites):
+            # Before that it does not listen to signals either.
+            listening = listening or re.search(r"Listeners\W.*listening on", line) is not None
+            if self.endpoint and listening and (self.websites or not websites):
                 return
         self.stop()
         raise AssertionError(f"the server announced nothing to paste: {''.join(printed)}")
