@@ -7,7 +7,6 @@ import importlib.util
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -164,8 +163,9 @@ class FirstStart:
         raise AssertionError(f"the server announced nothing to paste: {''.join(printed)}")
 
     def stop(self) -> int:
-        """Stop it as Ctrl-C does; give its exit status."""
-        self._process.send_signal(signal.SIGINT)
+        """Stop it; give its exit status."""
+        # Not as Ctrl-C does: what a shell starts in the background has SIGINT ignored, and so have its children.
+        self._process.terminate()
         self._process.communicate()
         self._watchdog.cancel()
         return self._process.returncode
