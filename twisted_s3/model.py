@@ -241,9 +241,13 @@ class ObjectLock:
         """The lock, with the retention of another where it has none."""
         return self if self.mode else attrs.evolve(self, mode=default.mode, until=default.until)
 
+    def retains(self, now: float) -> bool:
+        """Whether there is a retention that has not ended."""
+        return bool(self.mode) and self.until > now
+
     def holds(self, now: float) -> bool:
-        """Whether a version with this lock must not be destroyed, at a time."""
-        return bool(self.legal_hold) or (bool(self.mode) and self.until > now)
+        """Whether a version with this lock must not be destroyed by anybody who has no leave to."""
+        return bool(self.legal_hold) or self.retains(now)
 
 
 #: No lock at all.

@@ -232,7 +232,7 @@ def changed_retention(before: ObjectLock, wanted: ObjectLock, now: float, bypass
 
 
 def _is_retained(lock: ObjectLock, now: float, bypass: bool) -> bool:
-    return bool(lock.mode) and lock.until > now and not (bypass and lock.mode == GOVERNANCE)
+    return lock.retains(now) and not (bypass and lock.mode == GOVERNANCE)
 
 
 def _check_future(until: float, now: float, name: str, text: str) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+from unittest.mock import patch
+
 import attrs
 from twisted.trial.unittest import TestCase
 
@@ -11,6 +15,7 @@ from twisted_s3.interfaces import VersionWalk
 from twisted_s3.model import ENABLED, ObjectLock, ObjectVersion, Properties
 from twisted_s3.protocol.objectlock import deletion_guard
 from twisted_s3.protocol.payload import Payload
+from twisted_s3.storage.filesystem.sync import DirectorySync
 
 LOCK = ObjectLock("GOVERNANCE", 4e9)
 
@@ -121,3 +126,22 @@ class HiddenNullTests(FilesystemKit, TestCase):
         later.hardlink_to(name)
         await self.store.delete_object(BUCKET, "k", version_id="null", guard=deletion_guard(2e9, bypass=True))
         await self.refused("NoSuchVersion", self.store.head_object(BUCKET, "k", "null"))
+
+
+class RepairTests(FilesystemKit, TestCase):
+    """A hidden object in a bucket without versions."""
+
+    async def test_a_disk_that_fails(self) -> None:
+        """The repair says what the disk said, and closes what it opened once."""
+        await self.put("k/x", b"in the way")
+        await self.put("k", b"hidden")
+        self.path("k/x").unlink()
+        self.path("k").rmdir()
+        self.path("k").write_bytes(b"by hand")
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        with patch.object(DirectorySync, "sync", side_effect=OSError(errno.EIO, "broken")):
+            error = self.assertRaises(OSError, list, self.store.integrity.fsck.find(True))
+        self.assertEqual(error.errno, errno.EIO)
+        del error
+        self.assertEqual(len(list(Path("/proc/self/fd").iterdir())), before)
+        self.assertEqual(await self.get("k"), b"by hand")
