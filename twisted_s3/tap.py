@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
@@ -22,8 +22,10 @@ from twisted_s3.credentials import UserReload, Users, UserSources, ready_to_past
 from twisted_s3.delivery.configured import load_targets
 from twisted_s3.keyring import KeyFile, keyring_path, read_keys
 from twisted_s3.listeners import ListenError, endpoint_check
+from twisted_s3.loading import load_compose
 from twisted_s3.logformat import flushing, make_observer
-from twisted_s3.serving import Compose, SiteService
+from twisted_s3.periodic import Job, Periodic
+from twisted_s3.serving import SiteService
 from twisted_s3.settings import Setting, Settings, SettingsError, schema
 from twisted_s3.settingsources import load
 from twisted_s3.workers import Workers
@@ -159,12 +161,10 @@ class Daemon(MultiService):
             self._listeners = self._workers.listeners
             self._workers.setServiceParent(self)
         else:
-            server = SiteService.from_settings(settings, self._users, _named(compose), reactor, self._failed)
+            server = SiteService.from_settings(settings, self._users, load_compose(compose), reactor, self._failed)
             self._listeners = server.listeners
             server.setServiceParent(self)
-        following = TimerService(FOLLOW_SECONDS, self._follow)
-        following.clock = reactor
-        following.setServiceParent(self)
+        self._following = Periodic(Job("follow users", FOLLOW_SECONDS, self._follow), reactor)
 
     def setServiceParent(self, parent: Any) -> None:
         """Become part of twistd's application, and give that application the log of the settings.
@@ -206,8 +206,17 @@ class Daemon(MultiService):
             super().startService()
         except OSError as error:
             self._give_up(error)
+        self._following.start()
 
-    def _follow(self) -> None:
+    def stopService(self) -> Deferred[None]:
+        """Stop the server. Fires when all is done."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self._following.stop()
+        await super().stopService()
+
+    async def _follow(self) -> None:
         if self._reload.changed():
             self.reload()
 
@@ -231,13 +240,6 @@ class Daemon(MultiService):
             Path(self._runner["pidfile"]).unlink(missing_ok=True)
         print(f"{NAME}: {error}", file=sys.__stderr__)
         raise SystemExit(1)
-
-
-def _named(name: str) -> Compose:
-    from twisted.python.reflect import namedAny
-
-    compose: Compose = namedAny(name)
-    return compose
 
 
 def _console_of(stream: Any) -> Callable[[str], None]:

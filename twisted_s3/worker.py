@@ -13,11 +13,11 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger, globalLogBeginner
 from twisted.python.failure import Failure
-from twisted.python.reflect import namedAny
 from zope.interface import implementer
 
 from twisted_s3.credentials import UserReload, Users, UserSources
 from twisted_s3.listeners import ListenError
+from twisted_s3.loading import load_compose
 from twisted_s3.logformat import flushing, make_observer
 from twisted_s3.serving import SiteService
 from twisted_s3.settings import SettingsError
@@ -72,11 +72,10 @@ class Worker:
         self._sources = UserSources.of(settings, os.environ)
         self._users = Users()
         self._reload = UserReload(self._sources, self._users)
-        compose = namedAny(greeting.compose)
         self._service = SiteService.from_settings(
             settings,
             self._users,
-            compose,
+            load_compose(greeting.compose),
             reactor,
             failed=self._failed,
             adopted=greeting.sockets,

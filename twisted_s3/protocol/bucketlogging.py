@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 import attrs
-from lxml import etree
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.access.acl import (
@@ -24,7 +23,7 @@ from twisted_s3.protocol.access.acl import (
     read_grants,
 )
 from twisted_s3.protocol.xmldocs import Owners, document, element
-from twisted_s3.protocol.xmlreading import children_of, members_of, parse_document, text_of
+from twisted_s3.protocol.xmlreading import Element, children_of, members_of, parse_document, text_of
 
 #: Under which it is kept among the configurations of a bucket.
 NAME = "logging"
@@ -97,14 +96,14 @@ def logging_document(logging: Logging | None, owners: Owners) -> bytes:
     return document(_ROOT, f"<LoggingEnabled>{''.join(parts)}</LoggingEnabled>")
 
 
-def _grants(nodes: Iterable[etree._Element], resolve: Resolve) -> Grants:
+def _grants(nodes: Iterable[Element], resolve: Resolve) -> Grants:
     grants = read_grants(nodes, resolve)
     if any(grant.permission not in (FULL_CONTROL, READ, WRITE) for grant in grants):
         raise S3Error("MalformedXML")
     return grants
 
 
-def _key_format(node: etree._Element | None) -> tuple[str, bool]:
+def _key_format(node: Element | None) -> tuple[str, bool]:
     if node is None:
         return "", False
     forms = members_of(node, {"SimplePrefix", "PartitionedPrefix"})

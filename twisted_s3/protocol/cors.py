@@ -12,12 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import attrs
-from lxml import etree
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.xmldocs import document, element
-from twisted_s3.protocol.xmlreading import children_of, integer_of, name_of, parse_document, text_of
+from twisted_s3.protocol.xmlreading import Element, children_of, integer_of, name_of, parse_document, text_of
 
 METHODS = ("GET", "PUT", "HEAD", "POST", "DELETE")
 
@@ -79,7 +78,7 @@ _MEMBERS = {
 }
 
 
-def _rule(node: etree._Element) -> CORSRule:
+def _rule(node: Element) -> CORSRule:
     found: dict[str, list[str]] = {name: [] for name in _MEMBERS}
     for child in children_of(node):
         name = name_of(child)

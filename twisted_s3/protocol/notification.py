@@ -12,12 +12,11 @@ from fnmatch import fnmatchcase
 from itertools import combinations
 
 import attrs
-from lxml import etree
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.events import AWS_EVENT_PATTERNS
 from twisted_s3.protocol.xmldocs import document, element
-from twisted_s3.protocol.xmlreading import children_of, members_of, name_of, parse_document, text_of, texts_of
+from twisted_s3.protocol.xmlreading import Element, children_of, members_of, name_of, parse_document, text_of, texts_of
 
 #: Under which it is kept among the configurations of a bucket.
 NAME = "notification"
@@ -151,7 +150,7 @@ def check_destinations(rules: Iterable[Rule], region: str, known: Iterable[str],
         raise S3Error("InvalidArgument", "Unable to validate the following destination configurations", elements)
 
 
-def _rule(node: etree._Element, kind: str, new_id: Callable[[], str]) -> Rule:
+def _rule(node: Element, kind: str, new_id: Callable[[], str]) -> Rule:
     events: list[str] = []
     texts: dict[str, str] = {}
     filters: dict[str, str] | None = None
@@ -179,7 +178,7 @@ def _event(name: str) -> str:
     return name
 
 
-def _filters(node: etree._Element) -> dict[str, str]:
+def _filters(node: Element) -> dict[str, str]:
     found: dict[str, str] = {}
     keys = members_of(node, {"S3Key"})
     for child in children_of(keys["S3Key"]) if keys else ():

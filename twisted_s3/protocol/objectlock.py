@@ -14,7 +14,6 @@ from datetime import datetime
 from math import ceil
 
 import attrs
-from lxml import etree
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition
@@ -22,7 +21,7 @@ from twisted_s3.model import UNLOCKED, ObjectLock, ObjectVersion
 from twisted_s3.protocol.dates import format_iso8601
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.xmldocs import document, element
-from twisted_s3.protocol.xmlreading import members_of, parse_document, text_of, texts_of
+from twisted_s3.protocol.xmlreading import Element, members_of, parse_document, text_of, texts_of
 
 GOVERNANCE, COMPLIANCE = "GOVERNANCE", "COMPLIANCE"
 
@@ -76,7 +75,7 @@ def parse_lock_configuration(body: bytes) -> DefaultRetention | None:
     return _default_retention(members_of(retention, {"Mode", "DefaultEventHold", *_UNITS}))
 
 
-def _default_retention(members: Mapping[str, etree._Element]) -> DefaultRetention:
+def _default_retention(members: Mapping[str, Element]) -> DefaultRetention:
     if "DefaultEventHold" in members:
         raise S3Error("NotImplemented", elements={"Header": "DefaultEventHold"})
     texts = {name: text_of(member).strip() for name, member in members.items()}

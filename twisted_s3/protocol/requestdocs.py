@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import attrs
-from lxml import etree
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.checksums import ALGORITHMS
 from twisted_s3.protocol.dates import parse_http_date
 from twisted_s3.protocol.tagging import MAX_TAGS, checked_tags
 from twisted_s3.protocol.xmlreading import (
+    Element,
     boolean_of,
     children_of,
     integer_of,
@@ -159,7 +159,7 @@ def check_restore_request(body: bytes) -> None:
             raise S3Error("MalformedXML")
 
 
-def _delete_entry(node: etree._Element) -> DeleteEntry:
+def _delete_entry(node: Element) -> DeleteEntry:
     texts = texts_of(node, _OBJECT_MEMBERS)
     key = texts.get("Key")
     if not key:
@@ -179,7 +179,7 @@ def _delete_entry(node: etree._Element) -> DeleteEntry:
     )
 
 
-def _completed_part(node: etree._Element) -> CompletedPart:
+def _completed_part(node: Element) -> CompletedPart:
     texts = texts_of(node, _PART_MEMBERS)
     if "PartNumber" not in texts or "ETag" not in texts:
         raise S3Error("MalformedXML")

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 import attrs
-from lxml import etree
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.xmldocs import document, element
-from twisted_s3.protocol.xmlreading import children_of, members_of, name_of, parse_document, texts_of
+from twisted_s3.protocol.xmlreading import Element, children_of, members_of, name_of, parse_document, texts_of
 
 #: How many rules a website may have, and how many bytes the document that brings them.
 MAX_RULES = 50
@@ -110,7 +109,7 @@ def parse_website(body: bytes) -> Website:
     return Website(_index(members["IndexDocument"]), error, None, rules)
 
 
-def _only(node: etree._Element, name: str) -> str:
+def _only(node: Element, name: str) -> str:
     """The text of the one element in an element."""
     text = texts_of(node, {name}).get(name)
     if text is None:
@@ -122,7 +121,7 @@ def _argument(name: str, value: str) -> Mapping[str, str]:
     return {"ArgumentName": name, "ArgumentValue": value}
 
 
-def _index(node: etree._Element) -> str:
+def _index(node: Element) -> str:
     suffix = _only(node, "Suffix")
     if not suffix or "/" in suffix:
         raise S3Error(
@@ -131,7 +130,7 @@ def _index(node: etree._Element) -> str:
     return suffix
 
 
-def _elsewhere(node: etree._Element) -> Redirect:
+def _elsewhere(node: Element) -> Redirect:
     texts = texts_of(node, {"HostName", "Protocol"})
     if not texts.get("HostName"):
         raise S3Error("MalformedXML")
@@ -148,7 +147,7 @@ def _protocol(text: str | None) -> str | None:
     return text
 
 
-def _rules(node: etree._Element) -> tuple[RoutingRule, ...]:
+def _rules(node: Element) -> tuple[RoutingRule, ...]:
     nodes = children_of(node)
     if not nodes or any(name_of(child) != "RoutingRule" for child in nodes):
         raise S3Error("MalformedXML")
@@ -161,7 +160,7 @@ def _rules(node: etree._Element) -> tuple[RoutingRule, ...]:
     return tuple(_rule(child) for child in nodes)
 
 
-def _rule(node: etree._Element) -> RoutingRule:
+def _rule(node: Element) -> RoutingRule:
     members = members_of(node, {"Condition", "Redirect"})
     if "Redirect" not in members:
         raise S3Error("MalformedXML")
@@ -183,7 +182,7 @@ def _rule(node: etree._Element) -> RoutingRule:
     return RoutingRule(redirect, condition.get("KeyPrefixEquals"), error)
 
 
-def _redirect(node: etree._Element) -> Redirect:
+def _redirect(node: Element) -> Redirect:
     names = {"HostName", "Protocol", "HttpRedirectCode", "ReplaceKeyWith", "ReplaceKeyPrefixWith"}
     texts = texts_of(node, names)
     if not texts:

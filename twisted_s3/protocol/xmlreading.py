@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-
-from lxml import etree
+from typing import TYPE_CHECKING
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.xmldocs import NAMESPACE
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+    Element = etree._Element
+else:
+    #: A node of a document. It is lxml's, which is loaded with the first document: not everybody gets one.
+    Element = object
 
 #: The longest document that is read, in bytes, whatever it is.
 MAX_DOCUMENT_SIZE = 4 * 1024 * 1024
@@ -29,13 +36,15 @@ _ROOT = re.compile(rb"<[^\0!?]")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
-def parse_document(body: bytes, root_name: str) -> etree._Element:
+def parse_document(body: bytes, root_name: str) -> Element:
     """Parse a whole document, whose root must be of that name."""
     if len(body) > MAX_DOCUMENT_SIZE:
         raise S3Error("MaxMessageLengthExceeded", elements={"MaxMessageLengthBytes": str(MAX_DOCUMENT_SIZE)})
     prolog = _PROLOG.match(body)
     if prolog is None or prolog["type"] is not None or _ROOT.match(body, prolog.end()) is None:
         raise S3Error("MalformedXML")
+    from lxml import etree
+
     parser = etree.XMLParser(
         encoding="utf-8",
         resolve_entities=False,
@@ -56,7 +65,7 @@ def parse_document(body: bytes, root_name: str) -> etree._Element:
     return root
 
 
-def name_of(node: etree._Element) -> str:
+def name_of(node: Element) -> str:
     """The name of an element that is in no namespace or in that of S3; "" for any other node."""
     tag = node.tag
     if not isinstance(tag, str):
@@ -65,7 +74,7 @@ def name_of(node: etree._Element) -> str:
     return name if namespace in ("", "{" + NAMESPACE) else ""
 
 
-def children_of(node: etree._Element) -> list[etree._Element]:
+def children_of(node: Element) -> list[Element]:
     """The elements in an element that holds nothing else."""
     if len(node) > MAX_CHILDREN:
         raise S3Error("MalformedXML")
@@ -75,9 +84,9 @@ def children_of(node: etree._Element) -> list[etree._Element]:
     return children
 
 
-def members_of(node: etree._Element, allowed: Collection[str]) -> dict[str, etree._Element]:
+def members_of(node: Element, allowed: Collection[str]) -> dict[str, Element]:
     """The elements in an element by name: each at most once, and only those allowed."""
-    members: dict[str, etree._Element] = {}
+    members: dict[str, Element] = {}
     for child in children_of(node):
         name = name_of(child)
         if name not in allowed or name in members:
@@ -86,12 +95,12 @@ def members_of(node: etree._Element, allowed: Collection[str]) -> dict[str, etre
     return members
 
 
-def texts_of(node: etree._Element, allowed: Collection[str]) -> dict[str, str]:
+def texts_of(node: Element, allowed: Collection[str]) -> dict[str, str]:
     """The texts of the elements in an element by name, as `members_of` has them."""
     return {name: text_of(child) for name, child in members_of(node, allowed).items()}
 
 
-def text_of(node: etree._Element) -> str:
+def text_of(node: Element) -> str:
     """The text of an element that holds nothing else."""
     if len(node):
         raise S3Error("MalformedXML")

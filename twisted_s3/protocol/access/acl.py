@@ -10,13 +10,11 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from lxml import etree
-
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Grant
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.xmldocs import Owner, Owners, document, element, optional
-from twisted_s3.protocol.xmlreading import children_of, members_of, name_of, parse_document, text_of
+from twisted_s3.protocol.xmlreading import Element, children_of, members_of, name_of, parse_document, text_of
 
 #: The name of the configuration document that holds the ACL of a bucket.
 ACL = "acl"
@@ -146,7 +144,7 @@ def parse_acl(body: bytes, resolve: Resolve) -> tuple[str, Grants]:
     return owner_id, _limited(Grant(_grantee(kind, text, resolve), permission) for kind, text, permission in grants)
 
 
-def _read_grant(node: etree._Element) -> tuple[str, str, str]:
+def _read_grant(node: Element) -> tuple[str, str, str]:
     members = members_of(node, {"Grantee", "Permission"})
     if name_of(node) != "Grant" or len(members) != 2:
         raise _malformed()
@@ -159,7 +157,7 @@ def _read_grant(node: etree._Element) -> tuple[str, str, str]:
     return kind, text_of(grantee[name]).strip(), permission
 
 
-def read_grants(nodes: Iterable[etree._Element], resolve: Resolve) -> Grants:
+def read_grants(nodes: Iterable[Element], resolve: Resolve) -> Grants:
     """Read elements ``Grant``. :raise S3Error: as `parse_acl`."""
     read = [_read_grant(node) for node in nodes]
     return _limited(Grant(_grantee(kind, text, resolve), permission) for kind, text, permission in read)

@@ -6,13 +6,13 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketEncryption.html
 from __future__ import annotations
 
 import attrs
-from lxml import etree
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import SSE_C, SSE_KMS, SSE_S3, Bucket
 from twisted_s3.protocol.encryption.headers import Wanted
 from twisted_s3.protocol.xmldocs import document, element
 from twisted_s3.protocol.xmlreading import (
+    Element,
     boolean_of,
     children_of,
     members_of,
@@ -65,7 +65,7 @@ def parse_bucket_encryption(body: bytes) -> BucketEncryption:
     return BucketEncryption(default, "" if blocked is None else _blocked(blocked))
 
 
-def _default(applied: etree._Element) -> Wanted:
+def _default(applied: Element) -> Wanted:
     texts = texts_of(applied, {"SSEAlgorithm", "KMSMasterKeyID"})
     kind, key = texts.get("SSEAlgorithm", "").strip(), texts.get("KMSMasterKeyID", "").strip()
     if kind in ("aws:kms:dsse", "aws:fsx", "aws:backup"):
@@ -88,7 +88,7 @@ def _default(applied: etree._Element) -> Wanted:
     return Wanted(kind, key)
 
 
-def _blocked(blocked: etree._Element) -> str:
+def _blocked(blocked: Element) -> str:
     types = {text_of(child).strip() for child in children_of(blocked)}
     if any(name_of(child) != "EncryptionType" for child in blocked) or types not in ({_NONE}, {SSE_C}):
         raise S3Error("MalformedXML")

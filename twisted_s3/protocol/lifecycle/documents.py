@@ -13,7 +13,6 @@ from typing import TypeVar
 from uuid import uuid4
 
 import attrs
-from lxml import etree
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.dates import format_iso8601, parse_iso8601
@@ -30,6 +29,7 @@ from twisted_s3.protocol.lifecycle.rules import (
 )
 from twisted_s3.protocol.xmldocs import document, element
 from twisted_s3.protocol.xmlreading import (
+    Element,
     boolean_of,
     children_of,
     members_of,
@@ -75,7 +75,7 @@ def _made_id() -> str:
     return b64encode(str(uuid4()).encode()).decode()
 
 
-def _rule(node: etree._Element) -> Rule:
+def _rule(node: Element) -> Rule:
     once, often = _grouped(node, _ONCE, _OFTEN)
     plain = "Prefix" in once
     if plain and "Filter" in once:
@@ -102,11 +102,11 @@ def _rule(node: etree._Element) -> Rule:
 
 
 def _grouped(
-    node: etree._Element, once: frozenset[str], often: frozenset[str]
-) -> tuple[dict[str, etree._Element], dict[str, list[etree._Element]]]:
+    node: Element, once: frozenset[str], often: frozenset[str]
+) -> tuple[dict[str, Element], dict[str, list[Element]]]:
     """The elements in an element by name: those that may be there once, and those that may be there often."""
-    single: dict[str, etree._Element] = {}
-    several: dict[str, list[etree._Element]] = {name: [] for name in often}
+    single: dict[str, Element] = {}
+    several: dict[str, list[Element]] = {name: [] for name in often}
     for child in children_of(node):
         name = name_of(child)
         if name in often:
@@ -118,11 +118,11 @@ def _grouped(
     return single, several
 
 
-def _maybe(node: etree._Element | None, read: Callable[[etree._Element], T]) -> T | None:
+def _maybe(node: Element | None, read: Callable[[Element], T]) -> T | None:
     return None if node is None else read(node)
 
 
-def _filter(node: etree._Element) -> Filter:
+def _filter(node: Element) -> Filter:
     """A filter: nothing, one predicate, or an ``And`` around two or more."""
     once, often = _grouped(node, frozenset(("Prefix", "ObjectSizeGreaterThan", "ObjectSizeLessThan", "And")), _TAG)
     if "And" in once:
@@ -144,14 +144,14 @@ def _filter(node: etree._Element) -> Filter:
 _TAG = frozenset(("Tag",))
 
 
-def _tag(node: etree._Element) -> tuple[str, str]:
+def _tag(node: Element) -> tuple[str, str]:
     texts = texts_of(node, {"Key", "Value"})
     if len(texts) != 2:
         raise S3Error("MalformedXML")
     return texts["Key"], texts["Value"]
 
 
-def _expiration(node: etree._Element) -> Expiration:
+def _expiration(node: Element) -> Expiration:
     members = members_of(node, {"Date", "Days", "ExpiredObjectDeleteMarker"})
     if len(members) != 1:
         raise S3Error("MalformedXML")
@@ -163,7 +163,7 @@ def _expiration(node: etree._Element) -> Expiration:
     )
 
 
-def _transition(node: etree._Element) -> Transition:
+def _transition(node: Element) -> Transition:
     members = members_of(node, {"Date", "Days", "StorageClass"})
     if len(members) != 2:
         raise S3Error("MalformedXML")
@@ -172,45 +172,45 @@ def _transition(node: etree._Element) -> Transition:
     )
 
 
-def _noncurrent_expiration(node: etree._Element) -> NoncurrentExpiration:
+def _noncurrent_expiration(node: Element) -> NoncurrentExpiration:
     members = members_of(node, {"NoncurrentDays", "NewerNoncurrentVersions"})
     return NoncurrentExpiration(_noncurrent_days(members), _maybe(members.get("NewerNoncurrentVersions"), _integer))
 
 
-def _noncurrent_transition(node: etree._Element) -> NoncurrentTransition:
+def _noncurrent_transition(node: Element) -> NoncurrentTransition:
     members = members_of(node, {"NoncurrentDays", "NewerNoncurrentVersions", "StorageClass"})
     newer = _maybe(members.get("NewerNoncurrentVersions"), _integer)
     return NoncurrentTransition(_storage_class(members), _noncurrent_days(members), newer)
 
 
-def _noncurrent_days(members: dict[str, etree._Element]) -> int:
+def _noncurrent_days(members: dict[str, Element]) -> int:
     if "NoncurrentDays" not in members:
         raise S3Error("MalformedXML")
     return _integer(members["NoncurrentDays"])
 
 
-def _abort_days(node: etree._Element) -> int:
+def _abort_days(node: Element) -> int:
     members = members_of(node, {"DaysAfterInitiation"})
     if not members:
         raise S3Error("MalformedXML")
     return _integer(members["DaysAfterInitiation"])
 
 
-def _storage_class(members: dict[str, etree._Element]) -> str:
+def _storage_class(members: dict[str, Element]) -> str:
     found = text_of(members["StorageClass"]).strip() if "StorageClass" in members else ""
     if found not in _CLASSES:
         raise S3Error("MalformedXML")
     return found
 
 
-def _integer(node: etree._Element) -> int:
+def _integer(node: Element) -> int:
     text = text_of(node).strip()
     if _INTEGER.fullmatch(text) is None:
         raise S3Error("MalformedXML")
     return int(text)
 
 
-def _date(node: etree._Element) -> float:
+def _date(node: Element) -> float:
     found = parse_iso8601(text_of(node).strip())
     if found is None:
         raise S3Error("MalformedXML")

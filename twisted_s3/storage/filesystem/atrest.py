@@ -7,9 +7,17 @@ client is told are the checksums of the object. A value is 16 hex digits, "" for
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import attrs
-from awscrt import checksums as crt  # type: ignore[import-untyped]
+
+
+def _crt() -> Any:
+    """The functions, which are in a library that takes long to load. A server listens first, and loads it with the
+    first bytes that it stores."""
+    from awscrt import checksums  # type: ignore[import-untyped]
+
+    return checksums
 
 
 @attrs.define
@@ -20,8 +28,9 @@ class AtRest:
 
     def update(self, chunks: Iterable[bytes]) -> None:
         """Take the next bytes."""
+        crc64nvme = _crt().crc64nvme
         for chunk in chunks:
-            self._crc = crt.crc64nvme(chunk, self._crc)
+            self._crc = crc64nvme(chunk, self._crc)
 
     @property
     def value(self) -> str:
@@ -35,5 +44,5 @@ def joined(pieces: Iterable[tuple[str, int]]) -> str:
     for value, size in pieces:
         if not value:
             return ""
-        total = crt.combine_crc64nvme(total, int(value, 16), size)
+        total = _crt().combine_crc64nvme(total, int(value, 16), size)
     return f"{total:016x}"
