@@ -109,7 +109,8 @@ class Life(SynchronousTestCase):
         program = (
             "import sys\n"
             "import twisted_s3.testing\n"
-            "heavy = {'boto3', 'botocore', 'treq', 'nats', 'pytest', 'twisted_s3.delivery', 'twisted_s3.tap'}\n"
+            "heavy = {'boto3', 'botocore', 'treq', 'nats', 'pytest', 'twisted_s3.delivery', 'twisted_s3.tap',\n"
+            "    'awscrt', 'lxml', 'automat'}\n"
             "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
         )
         done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
