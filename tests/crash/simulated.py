@@ -186,6 +186,23 @@ class SimulatedDisk(Names):
         self._begin("stat")
         return self._find(path).stat()
 
+    def look(self, directory: bytes, names: Sequence[bytes], attribute: str) -> Sequence[tuple[Stat, bytes] | None]:
+        """What regular files are in a directory, each with an attribute; others may do anything in between."""
+        self._begin("open")
+        inode = self._directory(directory)
+        return [self._look(inode, name, attribute) for name in names]
+
+    def _look(self, directory: Directory, name: bytes, attribute: str) -> tuple[Stat, bytes] | None:
+        self._begin("look")
+        found = directory.entries.get(name)
+        if not isinstance(found, File):
+            return None
+        stat = found.stat()
+        self._begin("look")
+        later = directory.entries.get(name)
+        value = None if later is None or self.attribute_bytes is None else later.attributes.get(attribute)
+        return None if value is None else (stat, value)
+
     def fstat(self, descriptor: Descriptor) -> Stat:
         """What a descriptor leads to."""
         self._begin("fstat")

@@ -30,7 +30,8 @@ _STEPS = st.one_of(
     st.tuples(st.just("put"), _PATHS, st.booleans(), st.binary(max_size=9)),
     st.tuples(st.just("rename"), _SHORT, _SHORT),
     st.tuples(st.just("link"), _SHORT, _SHORT),
-    *(st.tuples(st.just(name), _PATHS) for name in ("stat", "unlink", "mkdir", "rmdir", "scan", "fsync_directory")),
+    *(st.tuples(st.just(name), _PATHS) for name in ("stat", "look", "unlink", "mkdir", "rmdir")),
+    *(st.tuples(st.just(name), _PATHS) for name in ("scan", "fsync_directory")),
     st.tuples(st.just("edit"), _PATHS, st.integers(0, 9), st.binary(max_size=9), st.integers(0, 12)),
 )
 
@@ -84,6 +85,11 @@ class _Driver:
                 self._disk.unlink(temporary.name)
             self._disk.close(temporary.descriptor)
         return None
+
+    def _look(self, path: bytes) -> object:
+        folder, _, name = path.rpartition(b"/")
+        (found,) = self._disk.look(folder, [name], "user.s3store")
+        return found and (found[0].kind, found[0].size, found[1])
 
     def _edit(self, path: bytes, offset: int, data: bytes, size: int) -> object:
         descriptor = self._disk.open(path, Access.WRITE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from twisted.python.components import proxyForInterface
@@ -13,7 +13,7 @@ from zope.interface import implementer
 from twisted_s3.storage.filesystem.disk import Descriptor, IDisk
 
 #: Calls that change nothing.
-LOOKING = frozenset({"stat", "fstat", "read", "read_cached", "scan", "getxattr", "is_anchored", "fileno"})
+LOOKING = frozenset({"stat", "look", "fstat", "read", "read_cached", "scan", "getxattr", "is_anchored", "fileno"})
 
 
 @implementer(IDisk)
@@ -77,6 +77,9 @@ class NoAttributesDisk(proxyForInterface(IDisk, "disk")):  # type: ignore[misc]
 
     def setxattr(self, descriptor: Descriptor, name: str, value: bytes) -> None:
         raise OSError(errno.ENOTSUP, "no attributes")
+
+    def look(self, directory: bytes, names: Sequence[bytes], attribute: str) -> Sequence[None]:
+        return [None] * len(names)
 
     def is_anchored(self, directory: bytes) -> bool:
         return False

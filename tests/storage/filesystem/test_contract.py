@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 
 from twisted.internet import reactor
 from twisted.python.components import proxyForInterface
@@ -55,6 +56,9 @@ class DiskWithoutAttributes(proxyForInterface(IDisk, "disk")):  # type: ignore[m
 
     def setxattr(self, descriptor: Descriptor, name: str, value: bytes) -> None:
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    def look(self, directory: bytes, names: Sequence[bytes], attribute: str) -> Sequence[None]:
+        return [None] * len(names)
 
 
 def _opened(descriptor: str) -> str:

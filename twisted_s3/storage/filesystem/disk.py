@@ -90,6 +90,16 @@ class IDisk(Interface):
     def stat(path: bytes) -> Stat:
         """What is at a path; a symbolic link is :attr:`Kind.OTHER`."""
 
+    def look(directory: bytes, names: Sequence[bytes], attribute: str) -> Sequence[tuple[Stat, bytes] | None]:
+        """What regular files are at these names of one directory, each with an extended attribute, opening none.
+
+        None for all else: no such name, a link or other kind, no such attribute, no right to read it, or whatever
+        error a name has. Who wants to know more opens the file. The two are asked for one after the other: where
+        somebody replaces or changes the file in between, they are of two files, or of one at two times.
+
+        :raise OSError: when the directory can not be opened.
+        """
+
     def fstat(descriptor: Descriptor) -> Stat:
         """What a descriptor leads to."""
 

@@ -18,6 +18,7 @@ All paths are bytes, relative to the data directory, without leading or trailing
 
 from __future__ import annotations
 
+import re
 from binascii import unhexlify
 from collections.abc import Iterator, Sequence
 
@@ -37,11 +38,13 @@ NOTES = STATE + b"/notes"
 #: The longest key, in UTF-8 bytes.
 MAX_KEY_SIZE = 1024
 
-_MAX_COMPONENT = 255
 _HEX_COMPONENT = 240
 _MORE = b"+"
 _KEY_ENDS = b"+"
 _KEY_GOES_ON = b","
+
+_COMPONENT = rb"(?!\.{1,2}(?:/|\Z))[^/\0]{1,255}+"
+_PLAIN = re.compile(rb"(?s:%b(?:/%b)*+)" % (_COMPONENT, _COMPONENT))
 
 
 def parent(path: bytes) -> bytes:
@@ -61,12 +64,8 @@ class PlainTree:
     def path(self, key: str) -> bytes | None:
         """The path of a key from the data directory; None when no path can hold it."""
         raw = key.encode()
-        if not 0 < len(raw) <= MAX_KEY_SIZE or b"\0" in raw:
-            return None
-        for component in raw.split(b"/"):
-            if not 0 < len(component) <= _MAX_COMPONENT or component in (b".", b".."):
-                return None
-        return b"%b/%b" % (self.base, raw)
+        fits = len(raw) <= MAX_KEY_SIZE and _PLAIN.fullmatch(raw) is not None
+        return b"%b/%b" % (self.base, raw) if fits else None
 
     def components(self, key: str) -> Sequence[bytes]:
         """The names below ``base`` that a walk meets on its way to the first key >= ``key``.
@@ -186,6 +185,10 @@ class BucketLayout:
     def upload(self, upload_id: str) -> bytes:
         """The folder of one upload."""
         return b"%b/%b" % (self.uploads, upload_id.encode())
+
+    def path(self, key: str) -> bytes:
+        """The place where a key belongs."""
+        return self.tree.path(key) or self.overflow.path(key)
 
     def paths(self, key: str) -> Iterator[bytes]:
         """The places where a key may lie, the preferred one first."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition, always
@@ -156,17 +157,37 @@ class Lookup:
 
     def head_all(self, bucket: BucketLayout, keys: Sequence[str]) -> Sequence[ObjectVersion]:
         """The metadata of the keys that are (still) there."""
-        versions = []
+        seen = self._glance_all(bucket, keys)
+        found = (seen.get(key) or self._listed(bucket, key) for key in keys)
+        return [version for version in found if version is not None]
+
+    def _glance_all(self, bucket: BucketLayout, keys: Sequence[str]) -> Mapping[str, ObjectVersion]:
+        """The metadata of as many keys as lie where they belong in files with a record that is on their inodes."""
+        folders: dict[bytes, tuple[list[bytes], list[str]]] = {}
         for key in keys:
-            try:
-                versions.append(self.head(bucket, key))
-            except S3Error as error:
-                if error.code != "NoSuchKey":
-                    raise
-            except PermissionError:
-                # A file that we may not read must not keep the others from being listed.
-                continue
-        return versions
+            folder, _, name = bucket.path(key).rpartition(b"/")
+            names, named = folders.setdefault(folder, ([], []))
+            names.append(name)
+            named.append(key)
+        seen = {}
+        for folder, (names, named) in folders.items():
+            # What keeps the folder from being opened is found again, key by key.
+            with suppress(OSError):
+                for version in self._metadata.glance(folder, names, named):
+                    if version is not None:
+                        seen[version.key] = version
+        return seen
+
+    def _listed(self, bucket: BucketLayout, key: str) -> ObjectVersion | None:
+        try:
+            return self.head(bucket, key)
+        except S3Error as error:
+            if error.code != "NoSuchKey":
+                raise
+        except PermissionError:
+            # A file that we may not read must not keep the others from being listed.
+            pass
+        return None
 
     def locate(self, bucket: BucketLayout, key: str, version_id: str | None = None) -> tuple[Found, ObjectVersion]:
         """Open a version of a key that is locked. :raise S3Error: as :meth:`open`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from mimetypes import MimeTypes
 from secrets import token_hex
@@ -58,6 +58,20 @@ class Metadata:
             raise
         found = None if raw is None else load_version(raw, key, Stamp.of(stat))
         return found if isinstance(found, ObjectVersion) else None
+
+    def glance(self, directory: bytes, names: Sequence[bytes], keys: Sequence[str]) -> Iterator[ObjectVersion | None]:
+        """What the inodes at these names of one directory tell, each of the key in the same place; None when that
+        takes more.
+
+        A record and how a file looks are not read at one moment. Where they fit each other they are one object's all
+        the same: whatever was put in between, by whomever, has either another size or time of change, and then they
+        do not fit, or differs in neither, and then the newer file looks as the older does and the record is its own.
+
+        :raise OSError: when the directory can not be opened.
+        """
+        for found, key in zip(self._disk.look(directory, names, _NAME), keys, strict=True):
+            version = None if found is None else load_version(found[1], key, found[0], together=False)
+            yield version if isinstance(version, ObjectVersion) else None
 
     def read(self, descriptor: Descriptor, stat: Stat, key: str) -> ObjectVersion | None:
         """What was recorded; None when nothing was, or the file is no longer the one that it was recorded for.

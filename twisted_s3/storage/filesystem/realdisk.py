@@ -12,6 +12,7 @@ from secrets import token_hex
 
 from zope.interface import implementer
 
+from twisted_s3.storage.filesystem.attributes import Attributes, best_attributes
 from twisted_s3.storage.filesystem.beneath import OpenBeneath, best_opener
 from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Kind, Stat, Temporary
 from twisted_s3.storage.filesystem.writeback import find_start, full_windows
@@ -38,6 +39,7 @@ class RealDisk:
 
     :param unnamed: use files without a name as temporaries, where the filesystem can.
     :param opener: how paths are opened.
+    :param attributes: how extended attributes are read.
     :param syncs: whether what is written will be synced, so that it had better be on its way.
     """
 
@@ -47,12 +49,14 @@ class RealDisk:
         unnamed: bool = True,
         opener: OpenBeneath | None = None,
         syncs: bool = True,
+        attributes: Attributes | None = None,
     ) -> None:
         _make_durably(os.path.abspath(root))
         self._root = os.open(root, _DIRECTORY)
         # A file without a name gets one through /proc.
         self._unnamed = unnamed and hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
         self._open = opener or best_opener()
+        self._attributes = attributes or best_attributes()
         self._start_writeback = find_start() if syncs else None
 
     def shut(self) -> None:
@@ -117,6 +121,14 @@ class RealDisk:
         descriptor = self._open(self._root, directory, os.O_PATH | os.O_DIRECTORY)
         try:
             return _stat(os.stat(name, dir_fd=descriptor, follow_symlinks=False))
+        finally:
+            os.close(descriptor)
+
+    def look(self, directory: bytes, names: Sequence[bytes], attribute: str) -> Sequence[tuple[Stat, bytes] | None]:
+        """What regular files are in a directory, each with an attribute."""
+        descriptor = self._open(self._root, directory or b".", os.O_PATH | os.O_DIRECTORY)
+        try:
+            return [self._look(descriptor, name, attribute) for name in names]
         finally:
             os.close(descriptor)
 
@@ -232,12 +244,7 @@ class RealDisk:
 
     def getxattr(self, descriptor: Descriptor, name: str) -> bytes | None:
         """An extended attribute."""
-        try:
-            return os.getxattr(descriptor, name)
-        except OSError as error:
-            if error.errno == errno.ENODATA:
-                return None
-            raise
+        return self._attributes.of(descriptor, name)
 
     def setxattr(self, descriptor: Descriptor, name: str, value: bytes) -> None:
         """Set an extended attribute."""
@@ -281,6 +288,16 @@ class RealDisk:
         """The names in a directory."""
         with self._directory(path) as directory, os.scandir(directory) as entries:
             return [(os.fsencode(entry.name), _entry_kind(entry)) for entry in entries]
+
+    def _look(self, directory: int, name: bytes, attribute: str) -> tuple[Stat, bytes] | None:
+        try:
+            found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            if not stats.S_ISREG(found.st_mode):
+                return None
+            value = self._attributes.at(directory, name, attribute)
+        except OSError:
+            return None
+        return None if value is None else (_stat(found), value)
 
     def _link(self, temporary: Temporary, path: bytes) -> None:
         with self._parent(path) as (directory, name):

@@ -36,6 +36,8 @@ _FORM = 1
 _SIDE = re.compile("[0-9a-f]{32}")
 _AT_REST = re.compile("[0-9a-f]{16}")
 _CHECKSUM = b',"z":'
+#: What JSON has around it.
+_WHITE = " \t\n\r"
 #: What records had before they had checksums.
 _OLDER_FIELDS = frozenset("vsekypionlhutca") | {
     *("side", "created", "owner", "region", "versioning", "lock", "configurations"),
@@ -77,7 +79,7 @@ class StoredPart:
     at_rest: str = ""
 
 
-_decode = json.JSONDecoder().decode
+_decode = json.JSONDecoder().raw_decode
 
 
 def _dump(document: Mapping[str, Any]) -> bytes:
@@ -109,12 +111,26 @@ def load_stamp(raw: bytes) -> Stamp | None:
 
 
 def _load(raw: bytes) -> Any:
+    text = raw.decode().strip(_WHITE)
     try:
-        document = _decode(raw.decode())
+        document, end = _decode(text)
     except RecursionError:
         raise ValueError("too deep") from None
+    if end != len(text):
+        raise ValueError("more than a record")
     if document["v"] != _FORM:
         raise ValueError("a record of another form")
+    return document
+
+
+def _load_sendable(raw: bytes) -> Any:
+    """A document all of whose text can be sent: JSON can hold half characters too, but only as escapes."""
+    document = _load(raw)
+    if b"\\u" in raw:
+        try:
+            json.dumps(document, ensure_ascii=False).encode()
+        except RecursionError:
+            raise ValueError("too deep") from None
     return document
 
 
@@ -145,21 +161,25 @@ def dump_pointer(side: str, stamp: Stamp) -> bytes:
     return _dump({"v": _FORM, "s": [stamp.size, stamp.mtime_ns, stamp.inode], "side": side})
 
 
-def load_version(raw: bytes, key: str, stamp: Stamp, sealed: bool = False) -> ObjectVersion | str | None:
+def load_version(
+    raw: bytes, key: str, stamp: Stamp | Stat, sealed: bool = False, together: bool = True
+) -> ObjectVersion | str | None:
     """Read a record: the version, or the side file it points to; None when it is stale or no record.
 
     What is encrypted tells by itself whether it was changed, so the record of a file with encrypted bytes is never
     stale. Without it they would be taken for the bytes of the object.
 
     :param sealed: whether the file begins like one with encrypted bytes.
+    :param together: whether ``raw`` and ``stamp`` are surely of the same file; else only a fresh record counts.
     """
     try:
-        document = _load(raw)
-        fresh = document["s"][:2] == [stamp.size, stamp.mtime_ns]
+        document = _load_sendable(raw)
+        size, mtime_ns = document["s"][:2]
+        fresh = size == stamp.size and mtime_ns == stamp.mtime_ns
         if "side" in document:
             return _side_of(document) if fresh or sealed else None
-        encryption = _load_encryption(document)
-        if not fresh and (encryption is None or not (sealed or document["s"][0] == stamp.size)):
+        encryption = _load_encryption(document) if "x" in document else None
+        if not fresh and (encryption is None or not together or not (sealed or size == stamp.size)):
             return None
         return ObjectVersion(
             key=key,
@@ -256,7 +276,7 @@ def dump_upload(upload: Upload) -> bytes:
 def load_upload(raw: bytes, upload_id: str) -> Upload | None:
     """Read the record of an upload; None when it is none."""
     try:
-        document = _load(raw)
+        document = _load_sendable(raw)
         return Upload(
             id=upload_id,
             key=document["key"],
@@ -291,7 +311,7 @@ def dump_part(stored: StoredPart) -> bytes:
 def load_part(raw: bytes) -> StoredPart | None:
     """Read the record of a part; None when it is none."""
     try:
-        document = _load(raw)
+        document = _load_sendable(raw)
         part = _load_part(document["part"])
         length = document.get("length", part.size)
         return StoredPart(part, document["place"], document.get("offset", 0), length, _load_at_rest(document))
@@ -328,17 +348,16 @@ def _load_properties(document: Mapping[str, Any]) -> Properties:
 
 
 def _texts(found: Mapping[str, Any]) -> Mapping[str, str]:
-    """Names and values that are text which can be sent. :raise ValueError: where one is not."""
-    for name, value in found.items():
-        _text(name)
-        _text(value)
+    """Values that are text. :raise ValueError: where one is not."""
+    for value in found.values():
+        if not isinstance(value, str):
+            raise ValueError("not text")
     return found
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("not text")
-    value.encode()
     return value
 
 
