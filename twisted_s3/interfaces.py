@@ -9,6 +9,7 @@ from zope.interface import Attribute, Interface
 
 from twisted_s3.model import (
     UNLOCKED,
+    Assembly,
     Bucket,
     ByteRange,
     DataKey,
@@ -56,6 +57,10 @@ class Pending(Protocol):
     def withdrawn(self) -> None:
         """It is certain that it has not."""
 
+
+#: Called with the committed parts of an upload, by number, which stay as they are meanwhile. Gives what to make of
+#: them. May be called in any thread, and raise to leave the upload as it is.
+Choice = Callable[[Sequence[Part]], Assembly]
 
 #: Called under the key's lock, right before the commit, with the version that is about to be made or changed, or with
 #: what is about to be deleted; it may block where the store may, and raise to prevent the commit.
@@ -337,18 +342,16 @@ class IObjectStore(Interface):
         bucket: str,
         key: str,
         upload_id: str,
-        parts: Sequence[Part],
-        etag: str,
-        checksums: Mapping[str, str],
-        checksum_type: str,
+        choose: Choice,
         condition: Condition = always,
         witness: Witness = unwitnessed,
         default_lock: ObjectLock = UNLOCKED,
     ) -> Awaitable[ObjectVersion]:
-        """Make the object out of ``parts`` (as `list_parts` gave them, in order), in one commit.
+        """Make the object out of what ``choose`` takes of the committed parts, in one commit.
 
+        :param choose: called once, with all that are committed.
         :param default_lock: has the retention of an object whose upload has none.
-        :raise S3Error: ``InvalidPart`` when a part is no longer the one given; the upload is then as before.
+        :raise S3Error: from ``choose`` or ``condition``; the upload is then as before.
         """
 
     def abort_upload(bucket: str, key: str, upload_id: str) -> Awaitable[None]:

@@ -225,6 +225,25 @@ class Part:
 
 
 @attrs.frozen
+class Assembly:
+    """What parts of an upload are to become.
+
+    :ivar parts: those that are taken, in order.
+    :ivar etag: of the object; so are the checksums.
+    """
+
+    parts: Sequence[Part]
+    etag: str
+    checksums: Mapping[str, str] = attrs.field(factory=dict)
+    checksum_type: str = FULL_OBJECT
+
+    @property
+    def size(self) -> int:
+        """Bytes of the object."""
+        return sum(part.size for part in self.parts)
+
+
+@attrs.frozen
 class ObjectLock:
     """What keeps a version from being deleted.
 

@@ -12,7 +12,7 @@ from tests.crash.clients import held
 from tests.crash.oracle import Held, History
 from tests.crash.simulated import SimulatedDisk
 from tests.crash.world import BUCKETS, KEYS, World, now
-from tests.storage.kit import OWNER, PlainPayload, only_if_absent
+from tests.storage.kit import OWNER, PlainPayload, just, only_if_absent
 from twisted_s3.errors import S3Error
 from twisted_s3.model import ListedVersion, ObjectVersion, Part, Properties, Upload
 from twisted_s3.protocol.walks import KeyWalk, VersionWalk
@@ -209,7 +209,7 @@ def _check_completion(
     etag = f"{hashlib.md5(body).hexdigest()}-{len(parts)}"
     bodies[etag] = body
     try:
-        completed = now(store.complete_upload(bucket, upload.key, upload.id, parts, etag, {}, "COMPOSITE"))
+        completed = now(store.complete_upload(bucket, upload.key, upload.id, just(parts, etag)))
     except S3Error as error:
         require(
             error.code in ("InvalidPart", "NoSuchUpload") and may_be_gone,

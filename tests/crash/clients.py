@@ -10,7 +10,7 @@ import attrs
 
 from tests.crash.oracle import ANYTHING, Held, History, Write
 from tests.crash.world import BUCKETS, KEYS, PART_NUMBERS, KnownUpload, Rename, World
-from tests.storage.kit import OWNER, PlainPayload, only_if_absent
+from tests.storage.kit import OWNER, PlainPayload, just, only_if_absent
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IStaged, always
 from twisted_s3.model import ByteRange, ObjectVersion, Properties
@@ -243,9 +243,8 @@ class Client:
         write, birth = history.begin(wanted), self._world.expect(bucket, upload.key, wanted)
         end = known.alive.begin(False)
         try:
-            version = await self._store.complete_upload(
-                bucket, upload.key, upload.id, parts, etag, {"CRC32": "AAAAAA=="}, "COMPOSITE"
-            )
+            choose = just(parts, etag, {"CRC32": "AAAAAA=="})
+            version = await self._store.complete_upload(bucket, upload.key, upload.id, choose)
         except S3Error as error:
             self._refused(error)
             if error.code == "InvalidPart" and alone and known.activity == before:

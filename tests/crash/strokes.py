@@ -9,7 +9,7 @@ import attrs
 
 from tests.crash.deeds import Deed
 from tests.crash.world import now
-from tests.storage.kit import OWNER, PlainPayload
+from tests.storage.kit import OWNER, PlainPayload, just
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import VersionWalk, always
 from twisted_s3.model import ENABLED, ObjectVersion, Properties
@@ -112,7 +112,7 @@ def _part(number: int, seed: int = 0) -> Act:
 def _complete(store: FilesystemStore) -> None:
     for upload in now(store.list_uploads("alpha")):
         parts = now(store.list_parts("alpha", upload.key, upload.id))
-        now(store.complete_upload("alpha", upload.key, upload.id, parts, "e" * 32, {}, "COMPOSITE"))
+        now(store.complete_upload("alpha", upload.key, upload.id, just(parts, "e" * 32)))
 
 
 def _abort(store: FilesystemStore) -> None:

@@ -16,7 +16,7 @@ from tests.crash.inodes import Crash, PowerOff
 from tests.crash.simulated import SimulatedDisk
 from tests.crash.world import now, open_store
 from tests.storage.filesystem.disks import LOOKING
-from tests.storage.kit import OWNER, PlainPayload
+from tests.storage.kit import OWNER, PlainPayload, just
 from twisted_s3.delivery.file import JSONLines
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Pending, Witness, always
@@ -74,9 +74,8 @@ class World:
 
     def complete(self) -> None:
         """Complete it."""
-        parts = [self.part]
-        witness = self.witness("k")
-        now(self.store.complete_upload(BUCKET, "k", self.upload, parts, "e", {}, "COMPOSITE", witness=witness))
+        choose, witness = just([self.part], "e"), self.witness("k")
+        now(self.store.complete_upload(BUCKET, "k", self.upload, choose, witness=witness))
 
     def seen(self) -> list[tuple[str, object]]:
         """What there is of all keys, by versions."""

@@ -16,7 +16,7 @@ from tests.crash.faulty import FaultyDisk, changes, looks, opens
 from tests.crash.inodes import Crash
 from tests.crash.simulated import SimulatedDisk
 from tests.crash.world import KEYS, Shape, World, now, open_store, reproducible
-from tests.storage.kit import OWNER, PlainPayload
+from tests.storage.kit import OWNER, PlainPayload, just
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import always
 from twisted_s3.model import ByteRange, ObjectVersion, Properties
@@ -92,7 +92,7 @@ async def _the_upload(store: FilesystemStore, key: str) -> str:
 async def _complete(store: FilesystemStore, key: str) -> None:
     upload_id = await _the_upload(store, key)
     parts = await store.list_parts("alpha", key, upload_id)
-    await store.complete_upload("alpha", key, upload_id, parts, f"whole of {key}", {}, "COMPOSITE")
+    await store.complete_upload("alpha", key, upload_id, just(parts, f"whole of {key}"))
 
 
 async def _abort(store: FilesystemStore, key: str) -> None:

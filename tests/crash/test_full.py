@@ -19,7 +19,7 @@ from tests.crash.simulated import SimulatedDisk
 from tests.crash.world import Shape, World, now, open_store, reproducible
 from tests.serving import ServingTestCase, coroutine
 from tests.storage.filesystem.kit import FilesystemKit
-from tests.storage.kit import BUCKET, OWNER, PlainPayload, StoreKit
+from tests.storage.kit import BUCKET, OWNER, PlainPayload, StoreKit, just
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import always
 from twisted_s3.model import ENABLED, ObjectVersion, Properties
@@ -162,7 +162,7 @@ class ReserveTests(SynchronousTestCase):
         self.disk.capacity = self.disk.used + 3_000
         self.refused(self.store.stage("alpha", PlainPayload()))
         parts = now(self.store.list_parts("alpha", "u", self.upload.id))
-        now(self.store.complete_upload("alpha", "u", self.upload.id, parts, "0", {}, "COMPOSITE"))
+        now(self.store.complete_upload("alpha", "u", self.upload.id, just(parts)))
         now(self.store.rename_object("alpha", "u", "elsewhere"))
         self.assertEqual(now(self.store.head_object("alpha", "elsewhere")).size, 900)
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from hashlib import md5
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from twisted.internet import reactor
 
 from tests.operations.clients import BUCKET, OperationTestCase, send, served
 from tests.serving import ALICE, BOB, Server
+from tests.storage.filesystem.disks import ObservedDisk
+from twisted_s3.interfaces import IObjectStore
 from twisted_s3.operations.call import ObjectLimits
+from twisted_s3.storage.filesystem.store import FilesystemStore
 
 #: So small that parts need not be 5 MiB.
 SMALL = ObjectLimits(put=100, object=250, part=10)
@@ -223,3 +229,33 @@ class MultipartOverTLS(Multipart):
     """The same over HTTPS."""
 
     tls = True
+
+
+class Records(OperationTestCase):
+    """The time that Complete takes goes with the number of parts: each is looked at once."""
+
+    opened = 0
+
+    def make_store(self) -> IObjectStore:
+        folder = self.enterContext(TemporaryDirectory())
+        return FilesystemStore(
+            folder, reactor, durable=False, threads=4, wrap=lambda disk: ObservedDisk(disk, self.watch)
+        )
+
+    def watch(self, name: str, args: tuple[Any, ...]) -> None:
+        """Count the records of parts that are read."""
+        self.opened += name == "open" and b"/parts/" in args[0]
+
+    @served(object_limits=SMALL)
+    def test_complete_reads_each_once(self, server: Server) -> None:
+        client = server.client()
+        client.create_bucket(Bucket=BUCKET)
+        place = {"Bucket": BUCKET, "Key": "k"}
+        place["UploadId"] = client.create_multipart_upload(**place)["UploadId"]
+        parts = []
+        for number in range(1, 11):
+            part = client.upload_part(**place, PartNumber=number, Body=b"%010d" % number)
+            parts.append({"PartNumber": number, "ETag": part["ETag"]})
+        self.opened = 0
+        client.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})
+        self.assertEqual(self.opened, len(parts))

@@ -13,6 +13,7 @@ from tests.storage.kit import (
     OWNER,
     PlainPayload,
     StoreKit,
+    just,
     md5,
     only_if_absent,
     pattern,
@@ -117,7 +118,7 @@ class BucketContract(StoreKit):
             store.list_uploads("absent"),
             store.stage_part("absent", "x", "id", 1, 0, PlainPayload()),
             store.list_parts("absent", "x", "id"),
-            store.complete_upload("absent", "x", "id", [], "etag", {}, FULL_OBJECT),
+            store.complete_upload("absent", "x", "id", just([])),
             store.abort_upload("absent", "x", "id"),
         ):
             await self.refused("NoSuchBucket", attempt)

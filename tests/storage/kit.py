@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from zope.interface import implementer
 
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import Condition, IObjectStore, IOpenedObject, IPayload, always
-from twisted_s3.model import Digest, ObjectVersion, Part, Properties, Upload
+from twisted_s3.interfaces import Choice, Condition, IObjectStore, IOpenedObject, IPayload, always
+from twisted_s3.model import Assembly, Digest, ObjectVersion, Part, Properties, Upload
 from twisted_s3.protocol.payload import Payload
 from twisted_s3.protocol.walks import KeyWalk
 
@@ -81,6 +81,19 @@ def only_if_absent(current: ObjectVersion | None) -> None:
     """``If-None-Match: *``."""
     if current is not None:
         raise S3Error("PreconditionFailed")
+
+
+def just(parts: Sequence[Part], etag: str = "0" * 32 + "-9", checksums: Mapping[str, str] | None = None) -> Choice:
+    """Takes just these parts, as they were told when they were committed."""
+
+    def choose(committed: Sequence[Part]) -> Assembly:
+        known = {part.number: part for part in committed}
+        for part in parts:
+            if known.get(part.number) != part:
+                raise S3Error("InvalidPart", elements={"PartNumber": str(part.number)})
+        return Assembly(parts, etag, checksums or {}, "COMPOSITE")
+
+    return choose
 
 
 class StoreKit(_Base):
@@ -186,6 +199,5 @@ class StoreKit(_Base):
         self, upload: Upload, parts: Sequence[Part], condition: Condition = always, etag: str = "0" * 32 + "-9"
     ) -> ObjectVersion:
         """Complete an upload with a checksum of the whole."""
-        return await self.store.complete_upload(
-            BUCKET, upload.key, upload.id, parts, etag, {"CRC32": "AAAAAA=="}, "COMPOSITE", condition
-        )
+        choose = just(parts, etag, {"CRC32": "AAAAAA=="})
+        return await self.store.complete_upload(BUCKET, upload.key, upload.id, choose, condition)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tests.storage.kit import BUCKET, OTHER, OWNER, PlainPayload, StoreKit, md5, pattern, refuse
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IStagedPart
-from twisted_s3.model import ByteRange, ObjectVersion, Part, Properties, Upload, mark_of
+from twisted_s3.model import Assembly, ByteRange, ObjectVersion, Part, Properties, Upload, mark_of
 
 KIB = 1024
 
@@ -258,6 +260,27 @@ class UploadContract(StoreKit):
         await self.refused("InvalidPart", self.complete(upload, [*old[:1], missing]))
         self.assertEqual(len(await self.parts(upload)), 2)
         await self._completes(upload, await self.parts(upload), pattern(100, 1) + pattern(200, 9))
+
+    async def test_choice(self) -> None:
+        """Whoever completes sees all parts, and takes the object's name and checksums from those taken; or none."""
+        upload = await self.begin()
+        parts = [await self.put_part(upload, number, pattern(100, number)) for number in (1, 2, 4)]
+        seen: list[Sequence[Part]] = []
+
+        def none(committed: Sequence[Part]) -> Assembly:
+            seen.append(committed)
+            raise S3Error("EntityTooSmall")
+
+        def some(committed: Sequence[Part]) -> Assembly:
+            return Assembly(committed[1:], "1" * 32 + "-2", {"SHA1": "A"}, "COMPOSITE")
+
+        await self.refused("EntityTooSmall", self.store.complete_upload(BUCKET, "big", upload.id, none))
+        self.assertEqual([list(committed) for committed in seen], [parts])
+        self.assertEqual((await self.parts(upload), await self.keys()), (parts, []))
+        made = await self.store.complete_upload(BUCKET, "big", upload.id, some)
+        self.assertEqual((made.etag, made.checksums, made.checksum_type), ("1" * 32 + "-2", {"SHA1": "A"}, "COMPOSITE"))
+        self.assertEqual((made.size, made.parts), (200, tuple(parts[1:])))
+        self.assertEqual(await self.get("big"), pattern(100, 2) + pattern(100, 4))
 
     async def test_late_part_does_not_touch_the_object(self) -> None:
         """A part that is being sent while the upload is completed changes nothing any more."""

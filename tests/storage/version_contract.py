@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from tests.storage.kit import BUCKET, OTHER, OWNER, PlainPayload, StoreKit, md5, only_if_absent, refuse
+from tests.storage.kit import BUCKET, OTHER, OWNER, PlainPayload, StoreKit, just, md5, only_if_absent, refuse
 from twisted_s3.errors import S3Error
 from twisted_s3.model import (
     ENABLED,
@@ -308,7 +308,7 @@ class VersionContract(VersionKit):
         ):
             upload = await self.store.create_upload(BUCKET, "x", Properties(), OWNER, lock=lock)
             part = await self.put_part(upload, 1, b"part")
-            facts = (BUCKET, "x", upload.id, [part], "0" * 32 + "-1", {}, "COMPOSITE")
+            facts = (BUCKET, "x", upload.id, just([part]))
             made = await self.store.complete_upload(*facts, default_lock=default)
             self.assertEqual((made.lock, (await self.store.head_object(BUCKET, "x")).lock), (expected, expected))
             await self.store.change_object(BUCKET, "x", lambda version, lock=lock: attrs.evolve(version, lock=lock))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from tests.storage.kit import BUCKET, PlainPayload, StoreKit, refuse
+from tests.storage.kit import BUCKET, PlainPayload, StoreKit, just, refuse
 from twisted_s3.errors import S3Error
 from twisted_s3.model import ENABLED, SUSPENDED, Deletion, ObjectVersion, Properties
 
@@ -99,9 +99,7 @@ class WitnessContract(StoreKit):
         upload = await self.begin("big")
         part = await self.put_part(upload, 1, b"p" * 1000)
         observer = Observer()
-        made = await self.store.complete_upload(
-            BUCKET, "big", upload.id, [part], part.etag, {}, "COMPOSITE", witness=observer
-        )
+        made = await self.store.complete_upload(BUCKET, "big", upload.id, just([part]), witness=observer)
         self.assertEqual(observer.heard, [made, "committed"])
 
     async def test_witness_that_refuses(self) -> None:

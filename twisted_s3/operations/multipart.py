@@ -10,7 +10,7 @@ import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition
-from twisted_s3.model import FULL_OBJECT, ObjectVersion, Part, Upload, mark_of
+from twisted_s3.model import FULL_OBJECT, Assembly, ObjectVersion, Part, Upload, mark_of
 from twisted_s3.operations.acl import new_object
 from twisted_s3.operations.call import Answer, Call, discarding, document
 from twisted_s3.operations.encryption import check_upload_key, part_sealing, sealing_for
@@ -39,7 +39,7 @@ from twisted_s3.protocol.multipart import (
     without_checksums,
 )
 from twisted_s3.protocol.properties import properties_of
-from twisted_s3.protocol.requestdocs import parse_complete_multipart_upload
+from twisted_s3.protocol.requestdocs import CompletedPart, parse_complete_multipart_upload
 
 #: The largest list of parts, in bytes: 10,000 with the longest checksum, indented.
 _DOCUMENT_LIMIT = 3 * 1024 * 1024
@@ -136,26 +136,30 @@ async def _prepared(call: Call, condition: Condition) -> Callable[[], Awaitable[
     # A checksum in the head of this request is that of the object, not of the document.
     bare = attrs.evolve(call, head=without_checksums(call.head))
     wanted = await bare.parsed(parse_complete_multipart_upload, _DOCUMENT_LIMIT)
-    stored = await call.store.list_parts(call.bucket_name, call.key, upload.id)
     check_part_claims(wanted, upload.checksum_algorithm, upload.checksum_type)
-    parts = chosen_parts(wanted, stored, call.services.limits.part)
-    _check_total(call, parts)
-    algorithm, kind = upload.checksum_algorithm or DEFAULT, upload.checksum_type or FULL_OBJECT
-    checksum = object_checksum(parts, algorithm, kind)
-    check_object_claims(call.head, parts, algorithm, kind, checksum)
     return partial(
         call.store.complete_upload,
         call.bucket_name,
         call.key,
         upload.id,
-        parts,
-        object_etag(parts),
-        {algorithm: checksum},
-        kind,
+        partial(_assembly, call, upload, wanted),
         condition,
         call.witness(making(CREATED_MULTIPART)),
         default_lock=default_lock(call),
     )
+
+
+def _assembly(call: Call, upload: Upload, wanted: Sequence[CompletedPart], stored: Sequence[Part]) -> Assembly:
+    """What to make of the parts that are there. For any thread: with many of them it takes its time.
+
+    :raise S3Error: when they are not those that are wanted, or do not come to what is claimed.
+    """
+    parts = chosen_parts(wanted, stored, call.services.limits.part)
+    _check_total(call, parts)
+    algorithm, kind = upload.checksum_algorithm or DEFAULT, upload.checksum_type or FULL_OBJECT
+    checksum = object_checksum(parts, algorithm, kind)
+    check_object_claims(call.head, parts, algorithm, kind, checksum)
+    return Assembly(parts, object_etag(parts), {algorithm: checksum}, kind)
 
 
 async def _earlier(call: Call, error: S3Error) -> ObjectVersion:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -152,16 +152,18 @@ def well_formed(algorithm: str, value: str) -> bool:
     return len(raw) == ALGORITHMS[algorithm].size
 
 
-def combine(algorithm: str, first: str, second: str, second_length: int) -> str:
-    """The checksum of two adjoining pieces from the checksum of each, without reading them again.
+def combine(algorithm: str, pieces: Iterable[tuple[str, int]]) -> str:
+    """The checksum of adjoining pieces from the checksum of each, without reading them again.
 
-    :param second_length: of the second piece's data, in bytes.
+    :param pieces: the checksum of each, and the length of its data in bytes.
     :raise ValueError: for an algorithm that is not a CRC.
     """
     found = ALGORITHMS[algorithm]
     if found.combine is None:
         raise ValueError(f"{algorithm} can not be combined")
-    crc = found.combine(_number(first), _number(second), second_length)
+    crc = 0
+    for value, length in pieces:
+        crc = found.combine(crc, _number(value), length)
     return b64encode(crc.to_bytes(found.size, "big")).decode("ascii")
 
 

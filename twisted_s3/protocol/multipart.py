@@ -200,10 +200,6 @@ def object_checksum(parts: Sequence[Part], algorithm: str, kind: str) -> str:
 
     :param kind: ``COMPOSITE`` or ``FULL_OBJECT``.
     """
-    values = [part.checksums[algorithm] for part in parts]
     if kind == COMPOSITE:
-        return checksums.composite(algorithm, values)
-    total = values[0]
-    for part, value in zip(parts[1:], values[1:], strict=True):
-        total = checksums.combine(algorithm, total, value, part.size)
-    return total
+        return checksums.composite(algorithm, [part.checksums[algorithm] for part in parts])
+    return checksums.combine(algorithm, [(part.checksums[algorithm], part.size) for part in parts])

@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import (
+    Choice,
     Condition,
     IObjectStore,
     IOpenedObject,
@@ -274,36 +275,33 @@ class MemoryStore:
 
     async def list_parts(self, bucket: str, key: str, upload_id: str) -> Sequence[Part]:
         """The committed parts, by number."""
-        parts = self._find(bucket).find_upload(key, upload_id).parts
-        return [parts[number][0] for number in sorted(parts)]
+        return self._find(bucket).find_upload(key, upload_id).listed
 
     async def complete_upload(
         self,
         bucket: str,
         key: str,
         upload_id: str,
-        parts: Sequence[Part],
-        etag: str,
-        checksums: Mapping[str, str],
-        checksum_type: str,
+        choose: Choice,
         condition: Condition = always,
         witness: Witness = unwitnessed,
         default_lock: ObjectLock = UNLOCKED,
     ) -> ObjectVersion:
-        """Make the object out of ``parts``. :raise S3Error: ``NoSuchUpload``, ``InvalidPart``, or ``condition``'s."""
+        """Make the object of what is chosen. :raise S3Error: ``NoSuchUpload``; from ``choose`` and ``condition``."""
         objects = self._find(bucket)
         upload = objects.find_upload(key, upload_id)
-        blobs = [upload.blob(part) for part in parts]
+        assembly = choose(upload.listed)
+        blobs = [upload.parts[part.number][1] for part in assembly.parts]
         condition(objects.current(key))
         version = ObjectVersion(
             key=key,
-            size=sum(part.size for part in parts),
-            etag=etag,
+            size=assembly.size,
+            etag=assembly.etag,
             last_modified=self._now(),
             properties=upload.record.properties,
-            checksums=dict(checksums),
-            checksum_type=checksum_type,
-            parts=tuple(parts),
+            checksums=dict(assembly.checksums),
+            checksum_type=assembly.checksum_type,
+            parts=tuple(assembly.parts),
             upload_id=upload_id,
             owner=upload.record.owner,
             lock=upload.record.lock.with_default(default_lock),
@@ -311,7 +309,7 @@ class MemoryStore:
         )
         # The object takes over the charge of its parts: the account must not be asked for both.
         version = objects.put(version, Blob(self._account, b"".join(blob.data for blob in blobs)), witness)
-        upload.release(kept=frozenset(part.number for part in parts))
+        upload.release(kept=frozenset(part.number for part in assembly.parts))
         del objects.uploads[upload_id]
         return version
 

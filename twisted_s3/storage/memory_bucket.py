@@ -64,12 +64,10 @@ class HeldUpload:
                 blob.release()
         self.parts = {}
 
-    def blob(self, part: Part) -> Blob:
-        """The bytes of a part. :raise S3Error: ``InvalidPart`` when they are not the ones that ``part`` describes."""
-        stored, blob = self.parts.get(part.number, (None, None))
-        if stored is None or blob is None or (stored.etag, stored.size) != (part.etag, part.size):
-            raise S3Error("InvalidPart", elements={"PartNumber": str(part.number)})
-        return blob
+    @property
+    def listed(self) -> Sequence[Part]:
+        """The parts, by number."""
+        return [self.parts[number][0] for number in sorted(self.parts)]
 
 
 @attrs.define

@@ -13,7 +13,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.storage.filesystem.disks import ObservedDisk, Script
 from tests.storage.filesystem.kit import FilesystemKit
-from tests.storage.kit import BUCKET, PlainPayload, only_if_absent, pattern, refuse
+from tests.storage.kit import BUCKET, PlainPayload, just, only_if_absent, pattern, refuse
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IStagedPart
 from twisted_s3.model import ENABLED, ObjectVersion, Part, Properties, Upload
@@ -316,7 +316,7 @@ class RefusalTests(_MultipartKit, TestCase):
                 self.store.list_parts(BUCKET, "big", bad),
                 self.store.stage_part(BUCKET, "big", bad, 1, 1, PlainPayload()),
                 self.store.abort_upload(BUCKET, "big", bad),
-                self.store.complete_upload(BUCKET, "big", bad, [], "", {}, ""),
+                self.store.complete_upload(BUCKET, "big", bad, just([])),
             ):
                 await self.refused("NoSuchUpload", attempt)
         await self.refused("NoSuchUpload", self.store.get_upload(BUCKET, "other", upload.id))

@@ -6,14 +6,12 @@ apart are copied into their slots first. Otherwise the parts are copied into a n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-import attrs
-
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import Condition, Witness, unwitnessed
-from twisted_s3.model import ObjectVersion, Part, Upload
+from twisted_s3.interfaces import Choice, Condition, Witness, always, unwitnessed
+from twisted_s3.model import UNLOCKED, Assembly, ObjectLock, ObjectVersion, Part, Upload
 from twisted_s3.storage.filesystem.atrest import joined
 from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Temporary
 from twisted_s3.storage.filesystem.files import Files
@@ -56,40 +54,41 @@ class Completion:
         self._discard = discard
 
     def complete(
-        self, bucket: BucketLayout, version: ObjectVersion, condition: Condition, witness: Witness = unwitnessed
+        self,
+        bucket: BucketLayout,
+        key: str,
+        upload_id: str,
+        choose: Choice,
+        condition: Condition = always,
+        witness: Witness = unwitnessed,
+        default_lock: ObjectLock = UNLOCKED,
     ) -> ObjectVersion:
-        """Make ``version`` out of its parts, in one commit.
+        """Make an object out of the parts that ``choose`` takes, in one commit.
 
-        :param version: what the object is to be; properties, owner and lock come from the upload, which may lack a
-            retention.
-        :raise S3Error: ``NoSuchUpload``; ``InvalidPart`` when a part is not the committed one; from ``condition``.
+        :param default_lock: has the retention of an object whose upload has none.
+        :raise S3Error: ``NoSuchUpload``; from ``choose`` and ``condition``.
         """
-        upload = self._uploads.get(bucket, version.key, version.upload_id)
-        version = attrs.evolve(
-            version,
-            properties=upload.properties,
-            owner=upload.owner,
-            lock=upload.lock.with_default(version.lock),
-            encryption=upload.encryption,
-        )
+        upload = self._uploads.get(bucket, key, upload_id)
+        folder = bucket.upload(upload.id)
         with self._locks.upload(upload.id):
-            self._uploads.get(bucket, version.key, upload.id)
+            self._uploads.get(bucket, key, upload.id)
             done = self._done_before(bucket, upload)
-            listed = [] if done else self._listed(bucket, version)
             if done is not None:
-                return self._end(bucket, upload, done, version)
-            if self._are_gone(bucket.upload(upload.id), listed):
+                return self._end(bucket, upload, done, choose)
+            committed = {stored.part.number: stored for stored in self._parts.stored(folder)}
+            assembly = choose([stored.part for stored in committed.values()])
+            listed = [committed[part.number] for part in assembly.parts]
+            if self._are_gone(folder, listed):
                 self._remove(bucket, upload)
                 raise no_such_upload(upload.id)
-            at_rest = joined((stored.at_rest, stored.length) for stored in listed)
-            version = attrs.evolve(version, at_rest=at_rest)
-            grid = self._grid(bucket.upload(upload.id), listed)
+            version = _version(upload, assembly, listed, default_lock)
+            grid = self._grid(folder, listed, committed)
             if grid is not None:
                 completed = self._move(bucket, version, condition, witness, listed, grid)
                 self._remove(bucket, upload)
                 return completed
         # Copying takes its time, in which parts may still come: whether it was worth it shows under the lock.
-        return self._assemble(bucket, upload, version, condition, witness, listed)
+        return self._assemble(bucket, upload, version, condition, witness, listed, choose)
 
     def _done_before(self, bucket: BucketLayout, upload: Upload) -> ObjectVersion | None:
         """The object, when a crash came between its commit and the end of the upload: any version since its beginning.
@@ -108,22 +107,11 @@ class Completion:
         """Whether parts became an object before such a crash, and that object is no longer there."""
         return not all(self._parts.has(folder, place) for place in {stored.place for stored in listed})
 
-    def _listed(self, bucket: BucketLayout, version: ObjectVersion) -> Sequence[StoredPart]:
-        """Where the parts of ``version`` lie. :raise S3Error: ``InvalidPart``."""
-        folder = bucket.upload(version.upload_id)
-        listed = []
-        for part in version.parts:
-            stored = self._parts.find(folder, part.number)
-            if stored is None or (stored.part.etag, stored.part.size) != (part.etag, part.size):
-                raise S3Error("InvalidPart", elements={"PartNumber": str(part.number), "ETag": part.etag})
-            listed.append(stored)
-        return listed
-
-    def _grid(self, folder: bytes, listed: Sequence[StoredPart]) -> bytes | None:
+    def _grid(self, folder: bytes, listed: Sequence[StoredPart], committed: Mapping[int, StoredPart]) -> bytes | None:
         """The grid that can become the object as it is; None when there is none.
 
         The parts must be numbered 1, 2, 3 ... and fill their slots, the last excepted, and nothing else may lie
-        or be written in the grid.
+        or be written in the grid. The upload is locked, so what was read of the parts still holds.
         """
         if not listed:
             return None
@@ -133,13 +121,6 @@ class Completion:
         numbered = all(stored.part.number == at for at, stored in enumerate(listed, 1))
         if not (place.startswith("grids/") and whole and numbered):
             return None
-        # The upload is locked, so what was read of the parts still holds.
-        committed = {stored.part.number: stored for stored in listed}
-        for number in self._parts.numbers(folder):
-            if number not in committed:
-                stored = self._parts.find(folder, number)
-                if stored is not None:
-                    committed[number] = stored
         if any(stored.place == place and number > len(listed) for number, stored in committed.items()):
             return None
         for number in self._parts.claimed(folder):
@@ -196,6 +177,7 @@ class Completion:
         condition: Condition,
         witness: Witness,
         listed: Sequence[StoredPart],
+        choose: Choice,
     ) -> ObjectVersion:
         """Copy the parts into a new file, and give that the object's key."""
         temporary = self._disk.create_temporary(STAGING)
@@ -209,9 +191,10 @@ class Completion:
                 # Another may have made it meanwhile, and ended before the upload did.
                 done = self._done_before(bucket, upload)
                 if done is not None:
-                    return self._end(bucket, upload, done, version)
-                if self._listed(bucket, version) != listed:
-                    raise S3Error("InvalidPart")
+                    return self._end(bucket, upload, done, choose)
+                for stored in listed:
+                    if self._parts.find(bucket.upload(upload.id), stored.part.number) != stored:
+                        raise _invalid(stored.part)
                 completed = self._objects.put(temporary, bucket, version, condition, witness)
                 self._remove(bucket, upload)
                 return completed
@@ -222,18 +205,18 @@ class Completion:
         try:
             source = self._disk.open(b"%b/%b" % (folder, stored.place.encode()), Access.READ)
         except FileNotFoundError:
-            raise S3Error("InvalidPart", elements={"PartNumber": str(stored.part.number)}) from None
+            raise _invalid(stored.part) from None
         try:
             self._disk.copy_range(source, stored.offset, target, offset, stored.length)
         finally:
             self._disk.close(source)
 
-    def _end(self, bucket: BucketLayout, upload: Upload, done: ObjectVersion, version: ObjectVersion) -> ObjectVersion:
+    def _end(self, bucket: BucketLayout, upload: Upload, done: ObjectVersion, choose: Choice) -> ObjectVersion:
         """End an upload that has become an object before. :raise S3Error: ``NoSuchUpload`` when of other parts."""
         # Whoever made the object may have been killed before its name was on stable storage.
         self._objects.settle(self._objects.places(bucket, upload.key, versions=True), None)
         self._remove(bucket, upload)
-        if not _same(done.parts, version.parts):
+        if not _same(done.parts, choose(done.parts).parts):
             raise no_such_upload(upload.id)
         return done
 
@@ -241,6 +224,31 @@ class Completion:
         """End an upload whose object is committed; what then fails is left to the reaper."""
         with suppress(OSError):
             self._discard(self._files.move_to_trash(bucket.upload(upload.id)))
+
+
+def _version(
+    upload: Upload, assembly: Assembly, listed: Sequence[StoredPart], default_lock: ObjectLock
+) -> ObjectVersion:
+    """What an upload is to become."""
+    return ObjectVersion(
+        key=upload.key,
+        size=assembly.size,
+        etag=assembly.etag,
+        last_modified=0.0,
+        properties=upload.properties,
+        checksums=assembly.checksums,
+        checksum_type=assembly.checksum_type,
+        parts=tuple(assembly.parts),
+        upload_id=upload.id,
+        owner=upload.owner,
+        lock=upload.lock.with_default(default_lock),
+        at_rest=joined((stored.at_rest, stored.length) for stored in listed),
+        encryption=upload.encryption,
+    )
+
+
+def _invalid(part: Part) -> S3Error:
+    return S3Error("InvalidPart", elements={"PartNumber": str(part.number), "ETag": part.etag})
 
 
 def _same(done: Sequence[Part], asked: Sequence[Part]) -> bool:

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_s3.interfaces import (
+    Choice,
     Condition,
     INotes,
     IObjectStore,
@@ -407,27 +408,14 @@ class FilesystemStore:
         bucket: str,
         key: str,
         upload_id: str,
-        parts: Sequence[Part],
-        etag: str,
-        checksums: Mapping[str, str],
-        checksum_type: str,
+        choose: Choice,
         condition: Condition = always,
         witness: Witness = unwitnessed,
         default_lock: ObjectLock = UNLOCKED,
     ) -> ObjectVersion:
-        """Make the object out of ``parts``, in one commit. :raise S3Error: ``InvalidPart``, ``NoSuchUpload``."""
-        version = ObjectVersion(
-            key=key,
-            size=sum(part.size for part in parts),
-            etag=etag,
-            last_modified=0.0,
-            checksums=checksums,
-            checksum_type=checksum_type,
-            parts=tuple(parts),
-            upload_id=upload_id,
-            lock=default_lock,
-        )
-        return await self._run(self._completion.complete, self._buckets.layout(bucket), version, condition, witness)
+        """Make the object out of what is chosen of the parts, in one commit. :raise S3Error: ``NoSuchUpload``."""
+        complete = partial(self._completion.complete, self._buckets.layout(bucket), key, upload_id, choose)
+        return await self._run(complete, condition, witness, default_lock)
 
     async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         """Drop an upload and its parts. :raise S3Error: ``NoSuchUpload``."""
