@@ -243,6 +243,24 @@ class Conditional(OperationTestCase):
         client.delete_object(**key)
 
     @served()
+    def test_deletions_below_a_marker(self, server: Server) -> None:
+        """Where a delete marker is the newest, ``*`` fails, and an ETag finds nothing; no second marker comes."""
+        client = server.client()
+        client.create_bucket(Bucket=BUCKET)
+        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        at = {"Bucket": BUCKET, "Key": "k"}
+        self.refused("NoSuchKey", 404, client.delete_object, **at, IfMatch="*")
+        put = client.put_object(**at, Body=OLD)
+        marker = client.delete_object(**at, IfMatch="*")["VersionId"]
+        failed = self.refused("PreconditionFailed", 412, client.delete_object, **at, IfMatch="*")
+        self.assertEqual(failed["Error"]["Condition"], "If-Match")
+        self.refused("NoSuchKey", 404, client.delete_object, **at, IfMatch=put["ETag"])
+        listed = client.list_object_versions(Bucket=BUCKET)
+        self.assertEqual([found["VersionId"] for found in listed["DeleteMarkers"]], [marker])
+        client.delete_object(**at, VersionId=marker)
+        client.delete_object(**at, IfMatch="*")
+
+    @served()
     def test_deletions_of_many(self, server: Server) -> None:
         """Each entry has its own condition and its own outcome."""
         client = server.client()

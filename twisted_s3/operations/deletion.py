@@ -39,9 +39,28 @@ _ATTEMPTS = _AT_A_TIME + 4
 async def delete_object(call: Call) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html"""
     condition = delete_condition(call.head)
-    await _authorize_match(call, call.head.header("if-match"), call.key, version_named(call))
-    deletion = await _delete(call, call.key, version_named(call), condition)
+    match, version_id = call.head.header("if-match"), version_named(call)
+    await _authorize_match(call, match, call.key, version_id)
+    try:
+        deletion = await _delete(call, call.key, version_id, condition)
+    except S3Error as error:
+        if match is not None and match.strip() == "*" and error.code == "NoSuchKey" and await _is_marked(call):
+            raise S3Error("PreconditionFailed", elements={"Condition": "If-Match"}) from None
+        raise
     return Answer(204, deletion_headers(deletion))
+
+
+async def _is_marked(call: Call) -> bool:
+    """Whether the newest that the key has is a delete marker: ``If-Match: *`` fails there, where it finds no key
+    without one.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
+    """
+    try:
+        await call.store.head_object(call.bucket_name, call.key, unread=True)
+    except S3Error as error:
+        return error.headers.get("x-amz-delete-marker") == "true"
+    return False
 
 
 async def delete_objects(call: Call) -> Answer:
