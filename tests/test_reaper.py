@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+import twisted_s3.unfinished
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Properties
 from twisted_s3.reaper import Reaper, reap_uploads
@@ -46,6 +49,35 @@ class ReaperTests(SynchronousTestCase):
         self.begin("one", "new")
         self.assertEqual(self.successResultOf(Deferred.fromCoroutine(reap_uploads(self.store, now))), 2)
         self.assertEqual(self.keys(), ["one/new"])
+
+    def test_many_are_taken_a_few_at_a_time(self) -> None:
+        """Also where some stay: one can not be aborted, another is new. Never are all of them looked for at once."""
+        pages: list[int] = []
+
+        class Watched(MemoryStore):
+            async def page_uploads(self, bucket: str, page: Any, after: str = "") -> Any:
+                found = await super().page_uploads(bucket, page, after)
+                pages.append(len(found))
+                return found
+
+            async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
+                if key == "stuck":
+                    raise S3Error("InternalError")
+                await super().abort_upload(bucket, key, upload_id)
+
+        self.patch(twisted_s3.unfinished, "AT_A_TIME", 10)
+        self.store = Watched(self.clock)
+        self.successResultOf(Deferred.fromCoroutine(self.store.create_bucket("one", "", "")))
+        for number in range(25):
+            self.begin("one", "stuck" if number % 5 == 0 else f"old-{number}")
+        self.clock.advance(10)
+        now = self.clock.seconds()
+        for _ in range(5):
+            self.begin("one", "new")
+        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(reap_uploads(self.store, now))), 20)
+        self.assertEqual(pages, [10, 10, 5])
+        left = self.successResultOf(Deferred.fromCoroutine(self.store.list_uploads("one")))
+        self.assertEqual([upload.key for upload in left], ["new"] * 5 + ["stuck"] * 5)
 
     def test_at_start_and_then_again_and_again(self) -> None:
         self.begin("one", "left by an earlier run")

@@ -327,8 +327,11 @@ class IObjectStore(Interface):
     def list_uploads(bucket: str) -> Awaitable[Sequence[Upload]]:
         """All uploads under way, by key, then by time of initiation, then by id."""
 
-    def page_uploads(bucket: str, page: Callable[[Iterable[Upload]], T]) -> Awaitable[T]:
-        """Run ``page`` over all uploads under way, in no order, where it may block."""
+    def page_uploads(bucket: str, page: Callable[[Iterable[Upload]], T], after: str = "") -> Awaitable[T]:
+        """Run ``page`` over all uploads under way, by id, where it may block.
+
+        :param after: those with this id or a lesser one are left out.
+        """
 
     def stage_part(
         bucket: str, key: str, upload_id: str, number: int, size: int, payload: IPayload

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -10,6 +11,7 @@ from twisted.logger import Logger
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IObjectStore
 from twisted_s3.periodic import Job, Periodic
+from twisted_s3.unfinished import unfinished
 
 
 async def reap_uploads(store: IObjectStore, before: float) -> int:
@@ -19,17 +21,11 @@ async def reap_uploads(store: IObjectStore, before: float) -> int:
     """
     reaped = 0
     for bucket in await store.list_buckets():
-        try:
-            uploads = await store.list_uploads(bucket.name)
-        except S3Error:
-            continue
-        for upload in uploads:
-            if upload.initiated < before:
-                try:
+        with suppress(S3Error):
+            async for upload in unfinished(store, bucket.name, lambda upload: upload.initiated < before):
+                with suppress(S3Error):
                     await store.abort_upload(bucket.name, upload.key, upload.id)
-                except S3Error:
-                    continue
-                reaped += 1
+                    reaped += 1
     return reaped
 
 

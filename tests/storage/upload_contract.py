@@ -40,6 +40,10 @@ class UploadContract(StoreKit):
         self.assertEqual(await self.store.list_uploads(OTHER), [])
         paged = await self.store.page_uploads(BUCKET, list)
         self.assertEqual(sorted(upload.id for upload in paged), sorted(upload.id for upload in made))
+        ids = [upload.id for upload in paged]
+        self.assertEqual(ids, sorted(ids))
+        rest = await self.store.page_uploads(BUCKET, list, ids[4])
+        self.assertEqual(rest, paged[5:])
         self.assertEqual(await self.store.page_uploads(OTHER, list), [])
         await self.refused("NoSuchBucket", self.store.page_uploads("absent", list))
 

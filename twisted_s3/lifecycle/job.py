@@ -17,7 +17,7 @@ from twisted_s3.interfaces import INotes, IObjectStore
 from twisted_s3.lifecycle.applying import Applier, Told, Witnessed, untold, without_witness
 from twisted_s3.lifecycle.position import NAME, PassingNotes, Position, load_position, save_position
 from twisted_s3.lifecycle.scanning import Look, Page, Task
-from twisted_s3.model import Bucket
+from twisted_s3.model import Bucket, Upload
 from twisted_s3.operations.lifecycle import lifecycle_of
 from twisted_s3.periodic import Job
 from twisted_s3.protocol.documentcache import DocumentCache
@@ -25,6 +25,7 @@ from twisted_s3.protocol.lifecycle.documents import parse_lifecycle
 from twisted_s3.protocol.lifecycle.evaluation import DAY, Calendar, abortion
 from twisted_s3.protocol.lifecycle.rules import Lifecycle
 from twisted_s3.protocol.listing import start_after_key
+from twisted_s3.unfinished import unfinished
 
 #: How many changes are made at a time: enough for them to share directory syncs.
 _AT_A_TIME = 32
@@ -181,10 +182,13 @@ class LifecycleRounds:
     async def _abort_uploads(self, bucket: Bucket, lifecycle: Lifecycle) -> None:
         if all(rule.abort_days is None for rule in lifecycle.enabled):
             return
-        for upload in await self._store.list_uploads(bucket.name):
+        now = self._clock.seconds()
+
+        def is_due(upload: Upload) -> bool:
             end = abortion(lifecycle, upload, self._calendar)
-            if end is None or self._clock.seconds() < end[0]:
-                continue
+            return end is not None and end[0] <= now
+
+        async for upload in unfinished(self._store, bucket.name, is_due):
             if self._hurried:
                 return
             with suppress(S3Error):

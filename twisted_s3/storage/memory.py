@@ -262,9 +262,10 @@ class MemoryStore:
         records = [upload.record for upload in self._find(bucket).uploads.values()]
         return sorted(records, key=lambda upload: (upload.key, upload.initiated, upload.id))
 
-    async def page_uploads(self, bucket: str, page: Callable[[Iterable[Upload]], T]) -> T:
-        """Run ``page`` over all uploads under way."""
-        return page(upload.record for upload in self._find(bucket).uploads.values())
+    async def page_uploads(self, bucket: str, page: Callable[[Iterable[Upload]], T], after: str = "") -> T:
+        """Run ``page`` over all uploads under way, by id."""
+        uploads = self._find(bucket).uploads
+        return page(uploads[upload_id].record for upload_id in sorted(uploads) if upload_id > after)
 
     async def stage_part(
         self, bucket: str, key: str, upload_id: str, number: int, size: int, payload: IPayload

@@ -12,6 +12,7 @@ from tests.storage.filesystem.kit import FilesystemKit
 from tests.storage.kit import BUCKET, only_if_absent
 from twisted_s3.model import Properties
 from twisted_s3.protocol.payload import Payload
+from twisted_s3.reaper import reap_uploads
 from twisted_s3.storage.filesystem.staging import PIECE_BYTES
 
 
@@ -122,7 +123,7 @@ class CleaningTests(ProcessKit, TestCase):
         old, new = await self.begin("a"), await self.begin("b")
         record = self.root / f".s3store/buckets/{BUCKET}/uploads/{old.id}/upload.json"
         record.write_text(record.read_text().replace(f'"initiated":{old.initiated}', '"initiated":1.0'))
-        self.assertEqual(await self.store.abort_uploads_older_than(3600), 1)
+        self.assertEqual(await reap_uploads(self.store, old.initiated - 3600), 1)
         self.assertEqual(await self.store.list_uploads(BUCKET), [new])
         self.assertEqual(self.files(".s3store/staging"), [])
 

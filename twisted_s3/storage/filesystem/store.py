@@ -198,10 +198,6 @@ class FilesystemStore:
         """Put a note of a job in place of its last one."""
         await self._run(self._files.save, note, _note(name), True, STATE)
 
-    async def abort_uploads_older_than(self, seconds: float) -> int:
-        """Abort every upload that was begun more than ``seconds`` ago. Gives how many."""
-        return await self._run(self._uploads.abort_older, self._now() - seconds)
-
     async def list_buckets(self) -> Sequence[Bucket]:
         """All buckets, by name."""
         return await self._run(self._buckets.list)
@@ -382,10 +378,10 @@ class FilesystemStore:
         """All uploads under way, by key, then by time of initiation, then by id."""
         return await self._run(self._uploads.list, self._buckets.layout(bucket))
 
-    async def page_uploads(self, bucket: str, page: Callable[[Iterable[Upload]], T]) -> T:
-        """Run ``page`` over all uploads under way, in the pool."""
+    async def page_uploads(self, bucket: str, page: Callable[[Iterable[Upload]], T], after: str = "") -> T:
+        """Run ``page`` over all uploads under way, by id, in the pool."""
         layout = self._buckets.layout(bucket)
-        return await self._run(lambda: page(self._uploads.each(layout)))
+        return await self._run(lambda: page(self._uploads.each(layout, after)))
 
     async def stage_part(
         self, bucket: str, key: str, upload_id: str, number: int, size: int, payload: IPayload

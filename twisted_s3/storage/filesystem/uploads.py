@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from secrets import token_hex
 from threading import Lock
 
@@ -89,29 +88,17 @@ class Uploads:
         """The uploads under way, by key, then by time of initiation, then by id. :raise S3Error: ``NoSuchBucket``."""
         return sorted(self.each(bucket), key=lambda upload: (upload.key, upload.initiated, upload.id))
 
-    def each(self, bucket: BucketLayout) -> Iterator[Upload]:
-        """The uploads under way, in no order. :raise S3Error: ``NoSuchBucket``."""
+    def each(self, bucket: BucketLayout, after: str = "") -> Iterator[Upload]:
+        """The uploads under way whose id is greater than ``after``, by id. :raise S3Error: ``NoSuchBucket``."""
         self._buckets.require(bucket)
         try:
             names = [name.decode("ascii", "replace") for name, _ in self._disk.scan(bucket.uploads)]
         except FileNotFoundError:
             return
-        for name in names:
-            upload = self._known_or_loaded(bucket, name) if _ID.fullmatch(name) else None
+        for name in sorted(name for name in names if name > after and _ID.fullmatch(name)):
+            upload = self._known_or_loaded(bucket, name)
             if upload is not None:
                 yield upload
-
-    def abort_older(self, initiated: float) -> int:
-        """Drop the uploads of all buckets that were begun before a time. Gives how many there were."""
-        aborted = 0
-        for bucket in self._buckets.list():
-            layout = self._buckets.layout(bucket.name)
-            for upload in self.each(layout):
-                if upload.initiated < initiated:
-                    with suppress(S3Error):
-                        self.abort(layout, upload.key, upload.id)
-                        aborted += 1
-        return aborted
 
     def abort(self, bucket: BucketLayout, key: str, upload_id: str) -> None:
         """Drop an upload with its parts. :raise S3Error: ``NoSuchUpload``."""
