@@ -344,6 +344,10 @@ class SimulatedDisk(Names):
         moved, replaced = source_directory.entries.get(old), target_directory.entries.get(new)
         if moved is None:
             raise error(errno.ENOENT)
+        if target.startswith(source + b"/"):
+            raise error(errno.EINVAL)
+        if source.startswith(target + b"/"):
+            raise error(errno.ENOTEMPTY)
         if replaced is moved:
             return
         if isinstance(replaced, Directory) and not isinstance(moved, Directory):
