@@ -143,7 +143,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--servers", nargs="+", choices=SERVERS, help="default: all that are installed")
     parser.add_argument("--rounds", type=int, help="how often each measurement is repeated")
     parser.add_argument("--seconds", type=float, help="how long a measurement of a rate takes")
-    parser.add_argument("--long", action="store_true", help="also a million keys; takes hours")
+    parser.add_argument("--long", action="store_true", help="a million keys also for rivals; takes hours")
     parser.add_argument("--smoke", action="store_true", help="as little as possible, to see that all works")
     parser.add_argument("--json", type=Path, help="file for the raw figures")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="where the data goes")

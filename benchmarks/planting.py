@@ -1,15 +1,16 @@
 """Many objects in a bucket without the time that uploading them takes, where the server's layout allows it.
 
-What is there afterwards is what uploads would have left. Our own objects are uploaded, without waiting for the disk.
+What is there afterwards is what uploads would have left: one is uploaded, and the others are made as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import processes
-from benchmarks.servers import OursUnsynced, Server, Way
+from benchmarks.servers import Server
 from benchmarks.work import Place, put_all
 
 #: Bytes of a planted object.
@@ -24,20 +25,24 @@ def plant(place: Place, server: Server, bucket: str, keys: Sequence[str]) -> Non
     _WAYS[server.family](place, server, bucket, keys)
 
 
-def _upload(place: Place, server: Server, bucket: str, keys: Sequence[str]) -> None:
+def _copies(place: Place, server: Server, bucket: str, keys: Sequence[str]) -> None:
+    """twisted-s3: each file with its record, which holds nothing of the key, and with the time that belongs to it."""
     if len(keys) < place.scale.alone:
         put_all(server, [f"/{bucket}/{key}" for key in keys], SIZE)
         return
-    with processes.anywhere():
-        other = OursUnsynced(place.folder, Way(workers=2))
-        try:
-            put_all(other, [f"/{bucket}/{key}" for key in keys], SIZE)
-        finally:
-            other.end()
+    put_all(server, [f"/{bucket}/pattern"], SIZE)
+    folder = server.data / bucket
+    pattern = folder / "pattern"
+    stat, records = pattern.stat(), {name: os.getxattr(pattern, name) for name in os.listxattr(pattern)}
+    for file in _write(folder, keys, pattern.read_bytes()):
+        for name, record in records.items():
+            os.setxattr(file, name, record)
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    pattern.unlink()
 
 
 def _files(place: Place, server: Server, bucket: str, keys: Sequence[str]) -> None:
-    _write(server.data / bucket, keys, bytes(SIZE))
+    deque(_write(server.data / bucket, keys, bytes(SIZE)), maxlen=0)
 
 
 def _files_and_records(place: Place, server: Server, bucket: str, keys: Sequence[str]) -> None:
@@ -45,13 +50,14 @@ def _files_and_records(place: Place, server: Server, bucket: str, keys: Sequence
     put_all(server, [f"/{bucket}/pattern"], SIZE)
     folder = server.data / bucket
     pattern, record = folder / "pattern", folder / ".nanio-meta" / "pattern.json"
-    _write(folder, keys, pattern.read_bytes())
-    _write(folder / ".nanio-meta", [f"{key}.json" for key in keys], record.read_bytes())
+    deque(_write(folder, keys, pattern.read_bytes()), maxlen=0)
+    deque(_write(folder / ".nanio-meta", [f"{key}.json" for key in keys], record.read_bytes()), maxlen=0)
     pattern.unlink()
     record.unlink()
 
 
-def _write(folder: Path, names: Sequence[str], content: bytes) -> None:
+def _write(folder: Path, names: Sequence[str], content: bytes) -> Iterator[Path]:
+    """Make files, each before the next is asked for."""
     made = set()
     for name in names:
         file = folder / name
@@ -59,10 +65,11 @@ def _write(folder: Path, names: Sequence[str], content: bytes) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             made.add(file.parent)
         file.write_bytes(content)
+        yield file
 
 
 _WAYS: Mapping[str, Callable[[Place, Server, str, Sequence[str]], None]] = {
-    "twisted-s3": _upload,
+    "twisted-s3": _copies,
     "nanio": _files_and_records,
     "rclone": _files,
     "nginx": _files,

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 #: Seconds that a server gets to end by itself.
@@ -30,17 +30,6 @@ def keep_to_load_core() -> None:
 def leave_load_core() -> None:
     """Let this process, and what it starts, run anywhere."""
     os.sched_setaffinity(0, set(range(os.cpu_count() or 1)))
-
-
-@contextmanager
-def anywhere() -> Iterator[None]:
-    """Run anywhere for a while."""
-    before = os.sched_getaffinity(0)
-    leave_load_core()
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def on_cores(pinned: bool) -> Sequence[str]:

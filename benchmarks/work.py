@@ -30,7 +30,8 @@ class Scale:
     :ivar huge: bytes of a huge object.
     :ivar listed: keys of the flat bucket.
     :ivar sizes: sizes of buckets for the curve.
-    :ivar alone: keys above which our server is filled by another of its own, with two workers and without syncs.
+    :ivar rivals: the largest of these in which rivals take part.
+    :ivar alone: keys from which on our objects are planted rather than uploaded.
     :ivar page: keys in a page of a list.
     :ivar width: of the tree at each of its four levels.
     """
@@ -41,14 +42,15 @@ class Scale:
     large: int = 64 * MIB
     huge: int = 1024 * MIB
     listed: int = 100_000
-    sizes: Sequence[int] = (1_000, 10_000, 100_000)
+    sizes: Sequence[int] = (1_000, 10_000, 100_000, 1_000_000)
+    rivals: int = 100_000
     alone: int = 5000
     page: int = 1000
     width: int = 10
 
 
 STANDARD = Scale()
-LONG = attrs.evolve(STANDARD, rounds=5, listed=1_000_000, sizes=(1_000, 10_000, 100_000, 1_000_000))
+LONG = attrs.evolve(STANDARD, rounds=5, listed=1_000_000, rivals=1_000_000)
 SMOKE = Scale(
     seconds=0.15,
     rounds=1,

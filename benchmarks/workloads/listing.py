@@ -13,7 +13,7 @@ from itertools import product
 from statistics import median
 
 from benchmarks.planting import plant
-from benchmarks.servers import Server
+from benchmarks.servers import OURS, Server
 from benchmarks.streams import BLOCK, Client
 from benchmarks.work import LONG, SMALL, SMOKE, STANDARD, Figures, Metric, Place, Workload, put_all
 
@@ -134,14 +134,19 @@ def delete_many(place: Place, server: Server) -> Figures:
 
 def curve_stored(place: Place, server: Server) -> None:
     """A flat bucket of each size."""
-    for size in place.scale.sizes:
+    for size in _sizes(place, server):
         flat(place, server, size)
+
+
+def _sizes(place: Place, server: Server) -> Sequence[int]:
+    most = max(place.scale.sizes) if server.family == OURS else place.scale.rivals
+    return [size for size in place.scale.sizes if size <= most]
 
 
 def curve(place: Place, server: Server) -> Figures:
     """One request at a time in each bucket."""
     figures: dict[str, float] = {}
-    for size in place.scale.sizes:
+    for size in _sizes(place, server):
         with server.client() as client:
             cost = _cost(place, server, client, size)
             figures |= {f"{what} of {size}": milliseconds for what, milliseconds in cost.items()}

@@ -46,7 +46,7 @@ MAX_LIFETIME = 604800
 _HEX_SHA256 = re.compile("[0-9a-fA-F]{64}")
 _HEADER = re.compile(r"AWS4-HMAC-SHA256 +Credential=([^,\s]+), *SignedHeaders=([^,\s]+), *Signature=([^,\s]+)")
 _DATE = re.compile("[0-9]{8}")
-_TIMESTAMP = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
+_TIMESTAMP = re.compile("[0-9]{8}T[0-9]{6}Z")
 _LIFETIME = re.compile("-?[0-9]{1,18}")
 _SIGNED_HEADERS = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+(?:;[a-z0-9!#$%&'*+.^_`|~-]+)*", re.IGNORECASE)
 _HEADER_NAME = re.compile("[a-z0-9!#$%&'*+.^_`|~-]+")
@@ -107,11 +107,10 @@ def clock_text(seconds: float) -> str:
 
 def timestamp_seconds(text: str) -> float | None:
     """The seconds since the epoch of a ``YYYYMMDDTHHMMSSZ``; None when it is not one."""
-    match = _TIMESTAMP.fullmatch(text)
-    if match is None:
+    if _TIMESTAMP.fullmatch(text) is None:
         return None
     try:
-        return datetime(*map(int, match.groups()), tzinfo=UTC).timestamp()  # type: ignore[misc, arg-type]
+        return datetime.fromisoformat(text).timestamp()
     except ValueError:
         return None
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableDescriptor, IHalfCloseableProtocol
+from twisted.internet.tcp import Connection
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from twisted.web import http
@@ -14,6 +16,12 @@ from twisted_s3.errors import S3Error
 from twisted_s3.web.bodies import NoBody, RequestBody
 from twisted_s3.web.limits import HTTPLimits
 from twisted_s3.web.render import AnswerHeaders, raw_error
+
+#: Bytes of a body that are read from a socket at a time: each time costs the same, however many there are.
+_BODY_BYTES = 256 * 1024
+
+#: What ``twisted.web`` takes for a request line, if not all of it: method, target, version.
+_REQUEST_LINE = re.compile(rb"([A-Z]++) ([!-~]++) (HTTP/1\.[01])")
 
 
 @implementer(IHalfCloseableProtocol)
@@ -153,8 +161,20 @@ class S3Channel(http.HTTPChannel):
             return
         if line[:1] in (b" ", b"\t"):
             self._respondToBadRequestAndDisconnect()
-        else:
+        elif self._receivedHeaderSize:
             super().lineReceived(line)
+        else:
+            self._request_line_received(line)
+
+    def _request_line_received(self, line: bytes) -> None:
+        """As ``twisted.web``, which looks at each byte of a target in a loop of Python: it gets one that is short."""
+        request = _REQUEST_LINE.fullmatch(line) if len(line) <= self.totalHeadersSize else None
+        if request is None:
+            super().lineReceived(line)
+            return
+        super().lineReceived(b"%b / %b" % (request[1], request[3]))
+        self._receivedHeaderSize = len(line)
+        self._path = request[2]
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """A line of the head is too long."""
@@ -188,6 +208,7 @@ class S3Channel(http.HTTPChannel):
             request.body = NoBody(self.send_continue if sends_none else None)
             return
         self._body = RequestBody(self, self.length, expects_continue)
+        self._receive_by(_BODY_BYTES)
         request.begin(self._command, self._path, self._version, self._body)
 
     def _well_addressed(self, request: http.Request) -> bool:
@@ -214,8 +235,15 @@ class S3Channel(http.HTTPChannel):
     def allContentReceived(self) -> None:
         """The body has come whole."""
         if not self._closing:
+            if self._body is not None:
+                self._receive_by(Connection.bufferSize)
             self._body = None
             super().allContentReceived()
+
+    def _receive_by(self, size: int) -> None:
+        """Have up to ``size`` bytes read from the socket at a time. TLS has records of its own."""
+        if isinstance(self.transport, Connection) and not self.transport.TLS:
+            self.transport.bufferSize = size
 
     def send_continue(self) -> None:
         """Send ``100 Continue``."""

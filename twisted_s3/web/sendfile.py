@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from twisted.web.server import Request
 
 #: How much is sent before others have their turn.
-WINDOW = 1 << 20
+WINDOW = 2 << 20
 
 
 def can_send(request: Request, download: Download) -> bool:
@@ -91,15 +91,19 @@ class _Room:
         self._reactor: Any = transport.reactor
         self._descriptor = os.dup(transport.fileno())
         self._found: Callable[[], object] | None = None
+        self._watching = False
 
     def wait(self, found: Callable[[], object]) -> None:
         """Call ``found``, once, when there is room."""
         self._found = found
-        self._reactor.addWriter(self)
+        if not self._watching:
+            self._watching = True
+            self._reactor.addWriter(self)
 
     def close(self) -> None:
         """Wait no more."""
         if self._descriptor >= 0:
+            self._watching = False
             self._reactor.removeWriter(self)
             os.close(self._descriptor)
             self._descriptor = -1
@@ -109,9 +113,11 @@ class _Room:
         return self._descriptor
 
     def doWrite(self) -> None:
-        """There is room."""
-        self._reactor.removeWriter(self)
+        """There is room. Whoever sends at once waits again at once, and the reactor need not be told."""
         self._tell()
+        if self._found is None and self._watching:
+            self._watching = False
+            self._reactor.removeWriter(self)
 
     def connectionLost(self, reason: Failure) -> None:
         """The connection has gone, which its transport is told as well."""
