@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.logger import Logger, LogPublisher, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_s3.accesslog import AccessEntry, AccessLog
+from twisted_s3.accesslog import NAMESPACE, AccessEntry, AccessLog
 from twisted_s3.logformat import RELAY, flushing, make_observer
 
 ENTRY = AccessEntry(
@@ -35,6 +35,16 @@ class AccessLogTests(SynchronousTestCase):
         with capturedLogs() as events:
             AccessLog().record(ENTRY)
         self.assertEqual([e["access"] for e in events], [ENTRY])
+
+    def test_as_others_are(self) -> None:
+        """Its events have what those of any logger have."""
+        with capturedLogs() as events:
+            Logger(NAMESPACE).info("{access}", access=ENTRY)
+            AccessLog().record(ENTRY)
+        # Observers of the old kind add to an event what the new kind has, too.
+        usual, ours = ({**event, "log_logger": None, "log_time": 0, "time": 0} for event in events)
+        self.assertEqual(ours, usual)
+        self.assertGreaterEqual(events[1]["log_time"], events[0]["log_time"])
 
     def test_nothing_when_off(self) -> None:
         with capturedLogs() as events:

@@ -57,6 +57,21 @@ class Bodies(WireTestCase):
             await self.stored(wire)
 
     @coroutine
+    async def test_pieces(self) -> None:
+        """Bodies are read from the socket in larger pieces than heads."""
+        server, wire = await self.open()
+        self.assertEqual((await wire.exchange(request("PUT", body=DATA))).status, 200)
+        (channel,) = server.site._channels
+        usual = channel.transport.bufferSize
+        sent = request("PUT", body=DATA)
+        wire.send(sent[:-1])
+        await self.when(lambda: channel._body is not None)
+        during = channel.transport.bufferSize
+        wire.send(sent[-1:])
+        await self.stored(wire)
+        self.assertEqual((usual, during), ((64 << 10, 64 << 10 if server.authority else 256 << 10)))
+
+    @coroutine
     async def test_byte_by_byte(self) -> None:
         """However the bytes come."""
         _, wire = await self.open()

@@ -5,15 +5,33 @@ from __future__ import annotations
 import gc
 import socket
 
+from hypothesis import example, given
+from hypothesis import strategies as st
 from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http import _parseRequestLine
 
 from tests.protocol import signing
 from tests.serving import coroutine
 from tests.web.wire import PATH, Response, WireTestCase, framed, request
+from twisted_s3.web.channel import _REQUEST_LINE
 from twisted_s3.web.limits import HTTPLimits
 from twisted_s3.web.request import S3Request
 
 GOOD = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+class RequestLines(SynchronousTestCase):
+    """Which lines begin a request is for ``twisted.web`` to say; most it is not asked about."""
+
+    @given(st.from_regex(_REQUEST_LINE, fullmatch=True) | st.binary(max_size=40))
+    @example(b"GET /\x7f HTTP/1.1")
+    @example(b"GET / HTTP/1.1\n")
+    def test_as_twisted_web(self, line: bytes) -> None:
+        """What is taken for one is one, of the same parts."""
+        request = _REQUEST_LINE.fullmatch(line)
+        if request is not None:
+            self.assertEqual(request.groups(), _parseRequestLine(line))
 
 
 class Malformed(WireTestCase):
