@@ -23,6 +23,7 @@ _BUCKET_NAME = re.compile(
     r"(?<!-s3alias)(?<!--ol-s3)(?<!\.mrap)(?<!--x-s3)(?<!--table-s3)"
 )
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_NOTHING_TO_ENCODE = re.compile(r"[A-Za-z0-9_.~/*-]*+")
 _HOST = re.compile(r"(?P<name>[^:\[\]]+)(?::(?P<port>[0-9]+))?")
 
 
@@ -75,7 +76,7 @@ def encode_key(key: str) -> str:
 
     A space becomes ``+`` and ``/`` stays; clients undo it as they decode forms.
     """
-    return quote_plus(key, safe="/*")
+    return key if _NOTHING_TO_ENCODE.fullmatch(key) else quote_plus(key, safe="/*")
 
 
 def bucket_of_host(host: str | None, domains: Iterable[str]) -> str | None:

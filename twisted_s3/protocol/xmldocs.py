@@ -16,7 +16,7 @@ import attrs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket, ListedVersion, ObjectVersion, Part, Upload
-from twisted_s3.protocol.dates import format_iso8601
+from twisted_s3.protocol.dates import format_iso8601, whole_seconds
 from twisted_s3.protocol.listing import BucketsPage, Page, PartsPage, UploadsPage
 from twisted_s3.protocol.names import encode_key
 from twisted_s3.protocol.versionlisting import VersionsPage
@@ -202,7 +202,7 @@ def list_versions_result(
 ) -> bytes:
     """Write the answer of ListObjectVersions."""
     name = _namer(url)
-    people = _people(owners)
+    facts = _Facts(owners)
     return document(
         "ListVersionsResult",
         element("Name", bucket),
@@ -215,7 +215,7 @@ def list_versions_result(
         name("Delimiter", delimiter) if delimiter else "",
         _encoding(url),
         _truncated(page.is_truncated),
-        *(_version(listed, name, people) for listed in page.versions),
+        *(_version(listed, name, facts) for listed in page.versions),
         *_common_prefixes(page.common_prefixes, name),
     )
 
@@ -387,35 +387,59 @@ def _people(owners: Owners | None) -> Callable[[str], str]:
     return write
 
 
-def _facts(version: ObjectVersion, owner: str) -> str:
-    checksums = ""
-    if version.checksums:
-        checksums = "".join(f"<ChecksumAlgorithm>{name}</ChecksumAlgorithm>" for name in version.checksums)
-        checksums += f"<ChecksumType>{version.checksum_type}</ChecksumType>"
-    return (
-        f"{_modified(version.last_modified, version.etag)}{checksums}<Size>{version.size}</Size>{owner}"
-        f"<StorageClass>{escape(version.properties.storage_class)}</StorageClass>"
-    )
+class _Facts:
+    """Writes what a listing tells of each object, and what many have in common only once."""
+
+    def __init__(self, owners: Owners | None) -> None:
+        self.person = _people(owners)
+        self._times: dict[int, str] = {}
+        self._checksums: dict[tuple[str, ...], str] = {}
+
+    def modified(self, time: float) -> str:
+        """When it was written."""
+        second = whole_seconds(time)
+        found = self._times.get(second)
+        if found is None:
+            found = self._times[second] = f"<LastModified>{format_iso8601(second)}</LastModified>"
+        return found
+
+    def __call__(self, version: ObjectVersion) -> str:
+        """All but its name."""
+        checksums = self._algorithms(version) if version.checksums else ""
+        etag, storage_class = version.etag, version.properties.storage_class
+        return (
+            f"{self.modified(version.last_modified)}"
+            f"<ETag>&quot;{etag if etag.isalnum() else _SPECIAL.sub(_reference, etag)}&quot;</ETag>{checksums}"
+            f"<Size>{version.size}</Size>{self.person(version.owner)}"
+            f"<StorageClass>{storage_class if storage_class.isalnum() else escape(storage_class)}</StorageClass>"
+        )
+
+    def _algorithms(self, version: ObjectVersion) -> str:
+        kinds = (version.checksum_type, *version.checksums)
+        found = self._checksums.get(kinds)
+        if found is None:
+            names = "".join(f"<ChecksumAlgorithm>{name}</ChecksumAlgorithm>" for name in version.checksums)
+            found = self._checksums[kinds] = f"{names}<ChecksumType>{version.checksum_type}</ChecksumType>"
+        return found
 
 
-def _version(listed: ListedVersion, name: Callable[[str, str], str], people: Callable[[str], str]) -> str:
+def _version(listed: ListedVersion, name: Callable[[str, str], str], facts: _Facts) -> str:
     version = listed.version
     named = (
         f"{name('Key', version.key)}{element('VersionId', version.version_id)}"
         f"<IsLatest>{'true' if listed.is_latest else 'false'}</IsLatest>"
     )
-    owner = people(version.owner)
     if version.delete_marker:
-        modified = f"<LastModified>{format_iso8601(version.last_modified)}</LastModified>"
-        return f"<DeleteMarker>{named}{modified}{owner}</DeleteMarker>"
-    return f"<Version>{named}{_facts(version, owner)}</Version>"
+        told = facts.modified(version.last_modified) + facts.person(version.owner)
+        return f"<DeleteMarker>{named}{told}</DeleteMarker>"
+    return f"<Version>{named}{facts(version)}</Version>"
 
 
 def _contents(
     objects: Iterable[ObjectVersion], name: Callable[[str, str], str], owners: Owners | None
 ) -> Iterable[str]:
-    people = _people(owners)
-    return (f"<Contents>{name('Key', item.key)}{_facts(item, people(item.owner))}</Contents>" for item in objects)
+    facts = _Facts(owners)
+    return [f"<Contents>{name('Key', item.key)}{facts(item)}</Contents>" for item in objects]
 
 
 def _common_prefixes(prefixes: Iterable[str], name: Callable[[str, str], str]) -> Iterable[str]:

@@ -19,15 +19,20 @@ from twisted_s3.storage.filesystem.realdisk import RealDisk
 ATTRIBUTE = "user.s3store"
 
 
-class _Interrupted(OsAttributes):
+class Interrupted(OsAttributes):
     """Calls a hook between the look at a file and at its attribute."""
 
     def __init__(self) -> None:
         self.before: Callable[[], object] = lambda: None
 
-    def at(self, directory: int, name: bytes, attribute: str) -> bytes | None:
-        self.before()
-        return super().at(directory, name, attribute)
+    def below(self, directory: int, attribute: str) -> Callable[[bytes], bytes | None]:
+        read = super().below(directory, attribute)
+
+        def interrupted(name: bytes) -> bytes | None:
+            self.before()
+            return read(name)
+
+        return interrupted
 
 
 class _NoSuchCall(LibcAttributes):
@@ -147,10 +152,10 @@ class OlderLookTests(LookTests):
 class BetweenTests(_LookKit, SynchronousTestCase):
     """Somebody comes between the look at a file and at its attribute: no link is followed, nothing waited for."""
 
-    attributes: _Interrupted
+    attributes: Interrupted
 
     def make_attributes(self) -> Attributes:
-        return _Interrupted()
+        return Interrupted()
 
     def between(self, change: Callable[[], object]) -> list[tuple[int, bytes] | None]:
         """What is found when ``change`` is made after the first look."""
@@ -217,8 +222,8 @@ class BestWayTests(SynchronousTestCase):
                 self.assertIsNone(attributes.of(file.fileno(), ATTRIBUTE + "2"))
                 folder = os.open(os.path.dirname(file.name), os.O_PATH | os.O_DIRECTORY)
                 name = os.path.basename(file.name).encode()
-                self.assertEqual(attributes.at(folder, name, ATTRIBUTE), b"1")
-                self.assertIsNone(attributes.at(folder, name, ATTRIBUTE + "2"))
+                self.assertEqual(attributes.below(folder, ATTRIBUTE)(name), b"1")
+                self.assertIsNone(attributes.below(folder, ATTRIBUTE + "2")(name))
                 with self.assertRaises(FileNotFoundError):
-                    attributes.at(folder, b"\xff-no-such-file", ATTRIBUTE)
+                    attributes.below(folder, ATTRIBUTE)(b"\xff-no-such-file")
                 os.close(folder)

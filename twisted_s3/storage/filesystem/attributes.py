@@ -12,12 +12,14 @@ import os
 import platform
 import struct
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 _SYS_GETXATTRAT = 464
 _AT_SYMLINK_NOFOLLOW = 0x100
 #: What the first attempt has room for, in bytes: nearly all records.
 _USUAL_SIZE = 1024
+_ROOM = ctypes.c_size_t(_USUAL_SIZE)
 
 
 class Attributes(Protocol):
@@ -26,8 +28,11 @@ class Attributes(Protocol):
     def of(self, descriptor: int, attribute: str) -> bytes | None:
         """That of an open file."""
 
-    def at(self, directory: int, name: bytes, attribute: str) -> bytes | None:
-        """That of what has this name in a directory, which may be open with ``O_PATH``; of a link, the link's own."""
+    def below(self, directory: int, attribute: str) -> Callable[[bytes], bytes | None]:
+        """What gives that of each name in a directory, which may be open with ``O_PATH``; of a link, the link's own.
+
+        It is for one thread, and as long as the directory is open.
+        """
 
 
 class OsAttributes:
@@ -35,31 +40,24 @@ class OsAttributes:
 
     def of(self, descriptor: int, attribute: str) -> bytes | None:
         """That of an open file."""
-        try:
-            return os.getxattr(descriptor, attribute)
-        except OSError as error:
-            if error.errno == errno.ENODATA:
-                return None
-            raise
+        return _unless_missing(lambda: os.getxattr(descriptor, attribute))
 
-    def at(self, directory: int, name: bytes, attribute: str) -> bytes | None:
-        """That of a name in a directory."""
-        try:
+    def below(self, directory: int, attribute: str) -> Callable[[bytes], bytes | None]:
+        """Those of names in a directory."""
+
+        def read(name: bytes) -> bytes | None:
             # Only the name itself can be a link to somewhere else: /proc leads to the very directory that is open.
-            return os.getxattr(_path_of(directory, name), attribute, follow_symlinks=False)
-        except OSError as error:
-            if error.errno == errno.ENODATA:
-                return None
-            raise
+            path = _path_of(directory, name)
+            return _unless_missing(lambda: os.getxattr(path, attribute, follow_symlinks=False))
+
+        return read
 
 
 class _Room(threading.local):
-    """Where the kernel puts an attribute, for each thread its own, and what says so to ``getxattrat``."""
+    """Where the kernel puts an attribute, for each thread its own."""
 
     def __init__(self) -> None:
-        self.value = (ctypes.c_char * _USUAL_SIZE)()
-        # struct xattr_args { u64 value; u32 size; u32 flags; }
-        self.arguments = struct.pack("QII", ctypes.addressof(self.value), _USUAL_SIZE, 0)
+        self.value = ctypes.create_string_buffer(_USUAL_SIZE)
 
 
 class LibcAttributes:
@@ -72,14 +70,10 @@ class LibcAttributes:
         if platform.system() != "Linux" or ctypes.sizeof(ctypes.c_void_p) != 8:
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
         libc = ctypes.CDLL(None, use_errno=True)
+        # Without ``argtypes``, which take a microsecond a call: every argument is an int or has a C type.
         self._fgetxattr, self._lgetxattr, self._syscall = libc.fgetxattr, libc.lgetxattr, libc.syscall
-        for call in (self._fgetxattr, self._lgetxattr):
-            call.restype = ctypes.c_ssize_t
+        self._fgetxattr.restype = self._lgetxattr.restype = ctypes.c_ssize_t
         self._syscall.restype = ctypes.c_long
-        text, size = ctypes.c_char_p, ctypes.c_size_t
-        self._fgetxattr.argtypes = [ctypes.c_int, text, ctypes.c_void_p, size]
-        self._lgetxattr.argtypes = [text, text, ctypes.c_void_p, size]
-        self._syscall.argtypes = [ctypes.c_long, ctypes.c_int, text, ctypes.c_uint, text, text, size]
         self._room = _Room()
         self._slow = OsAttributes()
         self._knows_names = self._probe_names()
@@ -87,45 +81,61 @@ class LibcAttributes:
     def of(self, descriptor: int, attribute: str) -> bytes | None:
         """That of an open file."""
         value = self._room.value
-        size = self._fgetxattr(descriptor, attribute.encode(), value, _USUAL_SIZE)
+        size = self._fgetxattr(descriptor, attribute.encode(), value, _ROOM)
         if size >= 0:
             return value.raw[:size]
-        return self._slow.of(descriptor, attribute) if _is_larger(attribute) else None
+        return self._slow.of(descriptor, attribute) if _is_larger() else None
 
-    def at(self, directory: int, name: bytes, attribute: str) -> bytes | None:
-        """That of a name in a directory."""
-        room = self._room
-        if self._knows_names:
-            size = self._ask(room, directory, name, attribute.encode())
-        else:
-            size = self._lgetxattr(_path_of(directory, name), attribute.encode(), room.value, _USUAL_SIZE)
-        if size >= 0:
-            return room.value.raw[:size]
-        return self._slow.at(directory, name, attribute) if _is_larger(name) else None
+    def below(self, directory: int, attribute: str) -> Callable[[bytes], bytes | None]:
+        """Those of names in a directory."""
+        value = ctypes.create_string_buffer(_USUAL_SIZE)
+        ask = (self._by_names if self._knows_names else self._by_paths)(directory, attribute.encode(), value)
+        slow = self._slow.below(directory, attribute)
 
-    def _ask(self, room: _Room, directory: int, name: bytes, attribute: bytes) -> int:
-        arguments = room.arguments
-        found = self._syscall(
-            _SYS_GETXATTRAT, directory, name, _AT_SYMLINK_NOFOLLOW, attribute, arguments, len(arguments)
-        )
-        return int(found)
+        def read(name: bytes) -> bytes | None:
+            size = ask(name)
+            if size >= 0:
+                return value.raw[:size]
+            return slow(name) if _is_larger() else None
+
+        return read
+
+    def _by_names(self, directory: int, attribute: bytes, value: ctypes.Array[ctypes.c_char]) -> Callable[[bytes], int]:
+        call, number, flags = self._syscall, ctypes.c_long(_SYS_GETXATTRAT), ctypes.c_uint(_AT_SYMLINK_NOFOLLOW)
+        # struct xattr_args { u64 value; u32 size; u32 flags; }
+        arguments = struct.pack("QII", ctypes.addressof(value), _USUAL_SIZE, 0)
+        size = ctypes.c_size_t(len(arguments))
+        return lambda name: call(number, directory, name, flags, attribute, arguments, size)
+
+    def _by_paths(self, directory: int, attribute: bytes, value: ctypes.Array[ctypes.c_char]) -> Callable[[bytes], int]:
+        call = self._lgetxattr
+        return lambda name: call(_path_of(directory, name), attribute, value, _ROOM)
 
     def _probe_names(self) -> bool:
         root = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
         try:
-            found = self._ask(self._room, root, b".", b"user.s3store")
+            found = self._by_names(root, b"user.s3store", self._room.value)(b".")
         finally:
             os.close(root)
         # Without the call ENOSYS, where a sandbox forbids it EPERM; else it looked.
         return found >= 0 or ctypes.get_errno() in (errno.ENODATA, errno.ENOTSUP, errno.ERANGE)
 
 
-def _is_larger(name: str | bytes) -> bool:
+def _unless_missing(read: Callable[[], bytes]) -> bytes | None:
+    try:
+        return read()
+    except OSError as error:
+        if error.errno == errno.ENODATA:
+            return None
+        raise
+
+
+def _is_larger() -> bool:
     """Whether the last call failed for too little room, and not because there is no attribute."""
     number = ctypes.get_errno()
     if number in (errno.ERANGE, errno.ENODATA):
         return number == errno.ERANGE
-    raise OSError(number, os.strerror(number), name)
+    raise OSError(number, os.strerror(number))
 
 
 def _path_of(directory: int, name: bytes) -> bytes:

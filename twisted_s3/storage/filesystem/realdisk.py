@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import stat as stats
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from secrets import token_hex
 
@@ -128,7 +128,7 @@ class RealDisk:
         """What regular files are in a directory, each with an attribute."""
         descriptor = self._open(self._root, directory or b".", os.O_PATH | os.O_DIRECTORY)
         try:
-            return [self._look(descriptor, name, attribute) for name in names]
+            return list(_look(descriptor, names, self._attributes.below(descriptor, attribute)))
         finally:
             os.close(descriptor)
 
@@ -289,16 +289,6 @@ class RealDisk:
         with self._directory(path) as directory, os.scandir(directory) as entries:
             return [(os.fsencode(entry.name), _entry_kind(entry)) for entry in entries]
 
-    def _look(self, directory: int, name: bytes, attribute: str) -> tuple[Stat, bytes] | None:
-        try:
-            found = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            if not stats.S_ISREG(found.st_mode):
-                return None
-            value = self._attributes.at(directory, name, attribute)
-        except OSError:
-            return None
-        return None if value is None else (_stat(found), value)
-
     def _link(self, temporary: Temporary, path: bytes) -> None:
         with self._parent(path) as (directory, name):
             if temporary.name is None:
@@ -328,6 +318,20 @@ class RealDisk:
             yield descriptor, name
         finally:
             os.close(descriptor)
+
+
+def _look(
+    directory: int, names: Sequence[bytes], read: Callable[[bytes], bytes | None]
+) -> Iterator[tuple[Stat, bytes] | None]:
+    for name in names:
+        value = None
+        try:
+            found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            if stats.S_ISREG(found.st_mode):
+                value = read(name)
+        except OSError:
+            pass
+        yield None if value is None else (_stat(found), value)
 
 
 def _make_durably(directory: str) -> None:

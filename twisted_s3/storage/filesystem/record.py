@@ -178,23 +178,25 @@ def load_version(
         fresh = size == stamp.size and mtime_ns == stamp.mtime_ns
         if "side" in document:
             return _side_of(document) if fresh or sealed else None
-        encryption = _load_encryption(document) if "x" in document else None
+        encryption = _load_encryption(document)
         if not fresh and (encryption is None or not together or not (sealed or size == stamp.size)):
             return None
+        # A page of a listing comes here a thousand times: nothing is called for what is not there.
+        get = document.get
         return ObjectVersion(
             key=key,
-            size=stamp.size if encryption is None else int(document.get("b", 0)),
+            size=stamp.size if encryption is None else int(get("b", 0)),
             etag=_text(document["e"]),
             last_modified=stamp.mtime_ns / 1e9,
             properties=_load_properties(document),
-            checksums=_texts(document.get("k", {})),
-            checksum_type=_text(document.get("y", FULL_OBJECT)),
-            parts=tuple(map(_load_part, document.get("p", ()))),
-            upload_id=_text(document.get("i", "")),
-            owner=_text(document.get("o", "")),
-            version_id=document["n"] if is_made_id(document.get("n")) else NULL_VERSION,
+            checksums=_texts(document, "k"),
+            checksum_type=_text(get("y", FULL_OBJECT)),
+            parts=tuple(map(_load_part, document["p"])) if "p" in document else (),
+            upload_id=_text(get("i", "")),
+            owner=_text(get("o", "")),
+            version_id=document["n"] if "n" in document and is_made_id(document["n"]) else NULL_VERSION,
             lock=_load_lock(document),
-            at_rest=document.get("f", ""),
+            at_rest=get("f", ""),
             encryption=encryption,
         )
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
@@ -339,16 +341,19 @@ def _load_at_rest(document: Mapping[str, Any]) -> str:
 
 def _load_properties(document: Mapping[str, Any]) -> Properties:
     return Properties(
-        headers=_texts(document.get("h", {})),
-        user=_texts(document.get("u", {})),
-        tags=_texts(document.get("t", {})),
+        headers=_texts(document, "h"),
+        user=_texts(document, "u"),
+        tags=_texts(document, "t"),
         storage_class=_text(document.get("c", "STANDARD")),
         acl=tuple(Grant(*one) for one in document["a"]["g"]) if "a" in document else None,
     )
 
 
-def _texts(found: Mapping[str, Any]) -> Mapping[str, str]:
-    """Values that are text. :raise ValueError: where one is not."""
+def _texts(document: Mapping[str, Any], name: str) -> Mapping[str, str]:
+    """A field whose values are text. :raise ValueError: where one is not."""
+    if name not in document:
+        return {}
+    found: Mapping[str, str] = document[name]
     for value in found.values():
         if not isinstance(value, str):
             raise ValueError("not text")
@@ -403,6 +408,6 @@ def _load_part(values: list[Any]) -> Part:
         number=int(number),
         size=int(size),
         etag=_text(etag),
-        checksums=_texts(checksums),
+        checksums=_texts({"k": checksums}, "k"),
         last_modified=float(last_modified),
     )
