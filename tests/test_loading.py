@@ -51,7 +51,7 @@ class LoadingTests(SynchronousTestCase):
         printed = self.run_program(
             "import twisted_s3.tap",
             "load_compose(twisted_s3.tap.COMPOSE)",
-            "heavy = {'automat', 'awscrt', 'boto3', 'botocore', 'lxml', 'nats', 'treq'}",
+            "heavy = {'automat', 'awscrt', 'boto3', 'botocore', 'lxml', 'nats', 'treq', 'twisted_s3.delivery'}",
             "print(sorted(heavy & set(sys.modules)))",
         )
         self.assertEqual(printed, "[]\n")

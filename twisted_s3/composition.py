@@ -8,8 +8,6 @@ from typing import Any
 from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.accesslog import AccessEntry, AccessLog
 from twisted_s3.bucketlogs import BucketLogs
-from twisted_s3.delivery.configured import load_targets
-from twisted_s3.delivery.jobs import delivery_jobs
 from twisted_s3.interfaces import ICredentials, IObjectStore
 from twisted_s3.keyring import KeyFile, Keyring, in_threads_of, keyring_path
 from twisted_s3.lifecycle.job import LifecycleRounds, Pace
@@ -47,8 +45,8 @@ def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Comp
         event_limit=settings.event_queue_limit,
         is_bucket_name=is_bucket_name,
     )
-    targets = load_targets(settings.config)
-    notifier = Notifier(store.events, [target.name for target in targets], reactor, settings.region)
+    names, deliveries = _deliveries(settings, store, reactor)
+    notifier = Notifier(store.events, names, reactor, settings.region)
     ids = RequestIds()
 
     def account(bucket: Bucket) -> str:
@@ -57,8 +55,20 @@ def compose(settings: Settings, credentials: ICredentials, reactor: Any) -> Comp
 
     logs = BucketLogs(store, account, reactor, settings.region, ids.host_id, settings.bucket_log_interval)
     site, website = _sites(settings, store, credentials, reactor, notifier, ids, logs)
-    jobs = [*_jobs(settings, store, reactor, notifier), *delivery_jobs(targets, store.events, reactor)]
+    jobs = [*_jobs(settings, store, reactor, notifier), *deliveries]
     return Composition(store, site, store.clean, jobs, store.take_lease, website, [logs.job()])
+
+
+def _deliveries(settings: Settings, store: FilesystemStore, reactor: Any) -> tuple[Sequence[str], Sequence[Job]]:
+    """The names of the targets of events, and what delivers to them."""
+    if settings.config is None:
+        return (), ()
+    # Who names no targets does not wait for what delivers.
+    from twisted_s3.delivery.configured import load_targets
+    from twisted_s3.delivery.jobs import delivery_jobs
+
+    targets = load_targets(settings.config)
+    return [target.name for target in targets], delivery_jobs(targets, store.events, reactor)
 
 
 def _jobs(settings: Settings, store: FilesystemStore, reactor: Any, notifier: Notifier) -> Sequence[Job]:

@@ -19,7 +19,6 @@ from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 
 from twisted_s3.credentials import UserReload, Users, UserSources, ready_to_paste
-from twisted_s3.delivery.configured import load_targets
 from twisted_s3.keyring import KeyFile, keyring_path, read_keys
 from twisted_s3.listeners import ListenError, endpoint_check
 from twisted_s3.loading import load_compose
@@ -98,7 +97,11 @@ class Options(usage.Options):
             self.sources = UserSources.of(self.settings, self._environ)
             self.sources.configured()
             read_keys(keyring_path(self.settings))
-            load_targets(self.settings.config)
+            if self.settings.config is not None:
+                # Only there are targets named; who names none does not wait for what delivers.
+                from twisted_s3.delivery.configured import load_targets
+
+                load_targets(self.settings.config)
         except SettingsError as error:
             raise usage.UsageError(str(error)) from None
 
