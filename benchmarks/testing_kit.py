@@ -20,29 +20,108 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import attrs
 import boto3
 
 ROOT = Path(__file__).parent.parent
+IMPORT_ROUNDS = 15
 BODY = os.urandom(4096)
 
+#: What the kit needs of Twisted.
+TWISTED = "twisted.web.server, twisted.internet.pollreactor, twisted.internet.endpoints"
 
-def import_seconds(module: str, python: str = sys.executable) -> float:
-    """Processor time of an import in a fresh process, less that of an empty one; the best of some."""
 
+@attrs.frozen
+class Import:
+    """An import in a fresh process.
+
+    :ivar after: what the process has imported before.
+    """
+
+    name: str
+    module: str
+    python: str = sys.executable
+    after: str = "sys"
+
+
+def import_seconds(imports: Sequence[Import]) -> Mapping[str, Sequence[float]]:
+    """Processor time of each some times, less that of a process without it, measured in turns."""
     with TemporaryDirectory() as compiled:
         # As installed: compiled, whatever the environment says.
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
-        def cost(program: str) -> float:
+        def cost(python: str, program: str) -> float:
             before = os.times()
             subprocess.run([python, "-c", program], cwd=ROOT, env=environment, check=True)
             after = os.times()
             return after.children_user + after.children_system - before.children_user - before.children_system
 
-        cost(f"import {module}")
-        empty = min(cost("pass") for _ in range(10))
-        return min(cost(f"import {module}") for _ in range(10)) - empty
+        programs = [
+            (one.python, program)
+            for one in imports
+            for program in (f"import {one.after}", f"import {one.after}; import {one.module}")
+        ]
+        taken: dict[tuple[str, str], list[float]] = {program: [] for program in programs}
+        for program in taken:
+            cost(*program)
+        for _ in range(IMPORT_ROUNDS):
+            for program in taken:
+                taken[program].append(cost(*program))
+    return {
+        one.name: [
+            whole - without
+            for without, whole in zip(
+                taken[one.python, f"import {one.after}"],
+                taken[one.python, f"import {one.after}; import {one.module}"],
+                strict=True,
+            )
+        ]
+        for one in imports
+    }
+
+
+def show_imports(moto_python: str | None) -> None:
+    """Processor time of the imports, and how many times as long as moto's ours takes."""
+    ours = "import twisted_s3.testing"
+    imports = [
+        Import(ours, "twisted_s3.testing"),
+        Import("  of that, Twisted", TWISTED),
+        Import("  beside boto3", "twisted_s3.testing", after="boto3"),
+        Import("import boto3", "boto3"),
+    ]
+    if moto_python:
+        imports += [
+            Import("import moto", "moto", moto_python),
+            Import("  moto, beside boto3", "moto", moto_python, after="boto3"),
+        ]
+    taken = import_seconds(imports)
+    for name, seconds in taken.items():
+        show(name, seconds)
+    if moto_python:
+        theirs = taken["import moto"]
+        ratio = statistics.median(taken[ours]) / statistics.median(theirs)
+        at_best = min(taken[ours]) / min(theirs)
+        print(f"the import takes {ratio:.2f} times as long as that of moto (median; {at_best:.2f} times at best)")
+
+
+#: Prints how long each start and stop of moto's server in a thread took.
+MOTO_STARTS = """
+import time
+from moto.server import ThreadedMotoServer
+for _ in range(5):
+    began = time.perf_counter()
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    server.stop()
+    print(time.perf_counter() - began)
+"""
+
+
+def moto_start_and_stop(python: str) -> Sequence[float]:
+    """Seconds of start and stop together of the server that moto has for tests."""
+    done = subprocess.run([python, "-c", MOTO_STARTS], capture_output=True, text=True, check=True)
+    return [float(line) for line in done.stdout.split()]
 
 
 def start_and_stop(tls: bool) -> Sequence[float]:
@@ -125,15 +204,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--moto", help="the program moto_server")
     options = parser.parse_args()
-    print(f"import twisted_s3.testing        {import_seconds('twisted_s3.testing') * 1000:8.0f} ms of processor time")
-    web = import_seconds("twisted.web.server, twisted.internet.pollreactor, twisted.internet.endpoints")
-    print(f"import of Twisted alone          {web * 1000:8.0f} ms of processor time")
-    print(f"import boto3                     {import_seconds('boto3') * 1000:8.0f} ms of processor time")
+    python = str(Path(options.moto).with_name("python")) if options.moto else None
+    show_imports(python)
     show("start and stop, HTTP", start_and_stop(tls=False))
     show("start and stop, HTTPS", start_and_stop(tls=True))
-    if options.moto:
-        python = str(Path(options.moto).with_name("python"))
-        print(f"import moto                      {import_seconds('moto', python) * 1000:8.0f} ms of processor time")
+    if python:
+        show("start and stop, moto", moto_start_and_stop(python))
         compare(options.moto, put_seconds)
 
 
