@@ -89,6 +89,11 @@ class IPayload(Interface):
         :raise S3Error: when the body is short, or any digest, checksum or signature does not match.
         """
 
+    def adopt(known: Digest) -> Digest | None:
+        """Give what `finish` would after bytes of which ``known`` is what they came to, and which are then stored as
+        they are; None where they have to be fed.
+        """
+
 
 class IDecipher(Interface):
     """Decrypts one version. Used from any thread."""

@@ -49,6 +49,16 @@ class _BadBlock(proxyForInterface(IDisk, "disk")):  # type: ignore[misc]
         """Nothing is cached."""
         return None
 
+    def copy_range(
+        self, source: Descriptor, source_offset: int, target: Descriptor, target_offset: int, length: int
+    ) -> None:
+        """Copy, up to there."""
+        if not self.spoiled:
+            self.disk.copy_range(source, source_offset, target, target_offset, length)
+            return
+        self.disk.copy_range(source, source_offset, target, target_offset, _GOOD - source_offset)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
 
 class _Kit(ServingTestCase):
     disk: _BadBlock | None = None

@@ -11,7 +11,7 @@ import attrs
 from twisted_s3.interfaces import IPayload
 from twisted_s3.model import Digest
 from twisted_s3.storage.filesystem.atrest import AtRest
-from twisted_s3.storage.filesystem.disk import IDisk, Temporary
+from twisted_s3.storage.filesystem.disk import Descriptor, IDisk, Temporary
 from twisted_s3.storage.filesystem.files import Files
 from twisted_s3.storage.filesystem.layout import STAGING
 
@@ -26,6 +26,9 @@ class Target(Protocol):
 
     def write(self, offset: int, chunks: Sequence[bytes]) -> None:
         """Write chunks at an offset of the body."""
+
+    def copy(self, source: Descriptor, length: int) -> None:
+        """Write the first ``length`` bytes of a file, from the start."""
 
     def close(self) -> None:
         """Let go of it; what was not committed vanishes. Called once, also without ``open``."""
@@ -53,6 +56,10 @@ class TemporaryTarget:
         """Write into the file."""
         self._disk.write(self.temporary.descriptor, offset, chunks)
 
+    def copy(self, source: Descriptor, length: int) -> None:
+        """Copy into the file, sharing blocks where the filesystem can."""
+        self._disk.copy_range(source, 0, self.temporary.descriptor, 0, length)
+
     def close(self) -> None:
         """Remove the file, unless it has become an object."""
         if self._temporary is not None:
@@ -71,6 +78,7 @@ class Intake:
         self._lock = Lock()
         self._size = 0
         self._at_rest = AtRest()
+        self._adopted: Digest | None = None
         self._opened = False
         self._closed = False
 
@@ -89,15 +97,34 @@ class Intake:
                 self._close()
                 raise
 
+    def copy(self, source: Descriptor, known: Digest, unchanged: Callable[[], bool]) -> bool:
+        """Take all bytes of a file, which came to ``known``, unseen. Gives whether that was done; if not, `take` them.
+
+        :param unchanged: whether they still are what they came to.
+        """
+        with self._lock:
+            self._check_open()
+            digest = self._payload.adopt(known)
+            if digest is None or not unchanged():
+                return False
+            try:
+                self._open()
+                self._target.copy(source, known.size)
+                if not unchanged():
+                    return False
+            except BaseException:
+                self._close()
+                raise
+            # What the bytes were is kept, not what a disk may have made of them since: a damaged copy shows as such.
+            self._adopted = attrs.evolve(digest, at_rest=known.at_rest)
+            return True
+
     def finish(self, pieces: Sequence[bytes], commit: Callable[[Digest], T]) -> T:
         """Take the last bytes, verify the whole, and ``commit`` what is then in the target."""
         with self._lock:
             self._check_open()
             try:
-                chunks = self._feed(pieces)
-                digest = self._payload.finish()
-                self._write([*chunks, *digest.rest])
-                return commit(attrs.evolve(digest, at_rest=self._at_rest.value))
+                return commit(self._adopted or self._verified(pieces))
             finally:
                 self._close()
 
@@ -107,16 +134,25 @@ class Intake:
             if not self._closed:
                 self._close()
 
+    def _verified(self, pieces: Sequence[bytes]) -> Digest:
+        chunks = self._feed(pieces)
+        digest = self._payload.finish()
+        self._write([*chunks, *digest.rest])
+        return attrs.evolve(digest, at_rest=self._at_rest.value)
+
     def _feed(self, pieces: Sequence[bytes]) -> Sequence[bytes]:
         return [chunk for piece in pieces for chunk in self._payload.feed(piece)]
 
     def _write(self, chunks: Sequence[bytes]) -> None:
-        if not self._opened:
-            self._target.open()
-            self._opened = True
+        self._open()
         self._target.write(self._size, chunks)
         self._at_rest.update(chunks)
         self._size += sum(map(len, chunks))
+
+    def _open(self) -> None:
+        if not self._opened:
+            self._target.open()
+            self._opened = True
 
     def _check_open(self) -> None:
         if self._closed:

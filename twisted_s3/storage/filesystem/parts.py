@@ -168,6 +168,13 @@ class PartTarget:
             raise S3Error("IncompleteBody", "The part is longer than was declared.")
         self._parts.disk.write(self._file, self._offset + offset, chunks)
 
+    def copy(self, source: Descriptor, length: int) -> None:
+        """Copy into the slot or the file apart, sharing blocks where the filesystem can."""
+        assert self._file is not None
+        if length > self._size:
+            raise S3Error("IncompleteBody", "The part is longer than was declared.")
+        self._parts.disk.copy_range(source, 0, self._file, self._offset, length)
+
     def commit(self, digest: Digest) -> Part:
         """Make the part durable, in place of an earlier one of its number. :raise S3Error: ``NoSuchUpload``."""
         assert self._file is not None

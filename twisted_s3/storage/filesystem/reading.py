@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Callable
 from threading import Lock
+from typing import TypeVar
 
 from zope.interface import implementer
 
 from twisted_s3.interfaces import IDecipher, IOpenedObject
-from twisted_s3.model import ObjectVersion
+from twisted_s3.model import FULL_OBJECT, Digest, ObjectVersion
 from twisted_s3.storage.filesystem.disk import Descriptor, IDisk
 from twisted_s3.storage.filesystem.pool import DiskPool
+
+T = TypeVar("T")
+
+_MD5 = re.compile("[0-9a-f]{32}")
 
 #: Up to here a read that needs no waiting is made on the reactor's thread: a hop to the pool takes longer.
 _INLINE_BYTES = 256 << 10
@@ -55,6 +61,27 @@ class OpenedObject:
             self._readers += 1
         return await self._pool.run(self._read, offset, length)
 
+    def digest(self) -> Digest | None:
+        """What the bytes of the object came to when they were written; None where not all of it is on record."""
+        version = self.version
+        plain = version.encryption is None and not version.parts and version.checksum_type == FULL_OBJECT
+        if not plain or not version.at_rest or _MD5.fullmatch(version.etag) is None:
+            return None
+        return Digest(version.size, version.etag, version.checksums, version.at_rest)
+
+    def is_unchanged(self) -> bool:
+        """Whether the file looks as it did when its record was made. Blocks."""
+        found = self._disk.fstat(self._descriptor)
+        return (found.size, found.mtime_ns / 1e9) == (self.version.size, self.version.last_modified)
+
+    async def lend(self, job: Callable[[Descriptor], T]) -> T:
+        """Run ``job`` in the pool, with the descriptor of the file, which stays open for it."""
+        with self._lock:
+            if self._closed:
+                raise OSError(errno.EBADF, "the object was closed")
+            self._readers += 1
+        return await self._pool.run(self._lent, job)
+
     def fileno(self) -> int | None:
         """The descriptor of the file."""
         return self._disk.fileno(self._descriptor) if self.version.encryption is None else None
@@ -78,8 +105,11 @@ class OpenedObject:
             self._disk.close(self._descriptor)
 
     def _read(self, offset: int, length: int) -> bytes:
+        return self._lent(lambda descriptor: self._deciphered(self._stored, offset, length))
+
+    def _lent(self, job: Callable[[Descriptor], T]) -> T:
         try:
-            return self._deciphered(self._stored, offset, length)
+            return job(self._descriptor)
         finally:
             with self._lock:
                 self._readers -= 1

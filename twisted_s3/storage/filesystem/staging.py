@@ -15,6 +15,7 @@ from twisted_s3.storage.copying import copy_range
 from twisted_s3.storage.filesystem.failures import disk_failures
 from twisted_s3.storage.filesystem.intake import Intake
 from twisted_s3.storage.filesystem.pool import DiskPool
+from twisted_s3.storage.filesystem.reading import OpenedObject
 
 T = TypeVar("T")
 
@@ -42,9 +43,12 @@ class _Staged:
             self._under_way = self._pool.run(self._intake.take, pieces)
 
     async def copy_from(self, source: IOpenedObject, range: ByteRange) -> None:
-        """Take bytes of an opened object, reading one piece while the one before is hashed and written."""
+        """Take bytes of an opened object: where all of them are wanted and known, as one file copied to another; else
+        reading one piece while the one before is hashed and written.
+        """
         with disk_failures():
-            await copy_range(source, range, self.write)
+            if not await self._copied(source, range):
+                await copy_range(source, range, self.write)
 
     async def discard(self) -> None:
         """Drop what was staged."""
@@ -55,6 +59,14 @@ class _Staged:
         if not self._intake.closed:
             with disk_failures():
                 await self._pool.run(self._intake.drop)
+
+    async def _copied(self, source: IOpenedObject, range: ByteRange) -> bool:
+        if range.length != source.version.size or range.length < PIECE_BYTES or not isinstance(source, OpenedObject):
+            return False
+        known = source.digest()
+        if known is None:
+            return False
+        return await source.lend(lambda file: self._intake.copy(file, known, source.is_unchanged))
 
     async def _finish(self, commit: Callable[[Digest], T]) -> T:
         await self._landed()

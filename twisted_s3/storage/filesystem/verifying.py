@@ -6,7 +6,7 @@ import errno
 
 from twisted.logger import Logger
 
-from twisted_s3.model import ObjectVersion
+from twisted_s3.model import Digest, ObjectVersion
 from twisted_s3.storage.filesystem.atrest import AtRest
 from twisted_s3.storage.filesystem.disk import Descriptor, IDisk
 from twisted_s3.storage.filesystem.pool import DiskPool
@@ -38,6 +38,10 @@ class VerifyingObject(OpenedObject):
                 self._log.error("the object {key!r} is damaged, its reading is broken off", key=self.version.key)
                 raise OSError(errno.EIO, "the object is damaged")
         return data
+
+    def digest(self) -> Digest | None:
+        """None: every byte goes through `read`."""
+        return None
 
     def fileno(self) -> int | None:
         """None: every byte goes through `read`."""
