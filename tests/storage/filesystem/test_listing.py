@@ -17,6 +17,7 @@ from twisted.internet.task import Clock
 from twisted.python.components import proxyForInterface
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_s3.protocol.listing import list_page
 from twisted_s3.protocol.walks import KeyWalk
 from twisted_s3.storage.filesystem.disk import IDisk, Kind, Stat
 from twisted_s3.storage.filesystem.layout import BucketLayout
@@ -25,6 +26,8 @@ from twisted_s3.storage.filesystem.realdisk import RealDisk
 
 #: Later than any change in these tests.
 FAR_FUTURE = 1e11
+
+OVERFLOW = BucketLayout("bucket").overflow.base
 
 
 class WatchedDisk(proxyForInterface(IDisk, "disk")):  # type: ignore[misc]
@@ -35,6 +38,7 @@ class WatchedDisk(proxyForInterface(IDisk, "disk")):  # type: ignore[misc]
     def __init__(self, disk: RealDisk) -> None:
         super().__init__(disk)
         self.scanned: list[bytes] = []
+        self.asked: list[bytes] = []
         self.before_scan: Callable[[bytes], object] = lambda path: None
         self.after_scan: Callable[[bytes], object] = lambda path: None
         self.changed_at_ns: int | None = None
@@ -47,6 +51,7 @@ class WatchedDisk(proxyForInterface(IDisk, "disk")):  # type: ignore[misc]
         return found
 
     def stat(self, path: bytes) -> Stat:
+        self.asked.append(path)
         found = self.disk.stat(path)
         return found if self.changed_at_ns is None else found._replace(ctime_ns=self.changed_at_ns)
 
@@ -126,6 +131,31 @@ class WalkTests(WithTree):
         keys = ["\U00010000", "\uffff", "\ue000", "é", "z", "Z", "\x7f", "\x01", "e\u0301"]
         self.put(*keys)
         self.assertEqual(self.keys(), sorted(keys, key=str.encode))
+
+    def test_groups_look_at_each_folder_once(self) -> None:
+        """A page begins a walk behind each group, but goes the way to there only once."""
+        self.put(*(f"d/{group}/e/{number}" for group in "abc" for number in range(3)), "d/b/x", "e/x")
+        self.settle()
+        for _ in range(2):
+            self.disk.asked.clear()
+            page = list_page(self.walk(), "d/", "/", "", 1000)
+            self.assertEqual(page.common_prefixes, ("d/a/", "d/b/", "d/c/"))
+            self.assertFalse(page.is_truncated)
+            below = [f"bucket/d/{group}{rest}".encode() for group in "abc" for rest in ("", "/e")]
+            self.assertEqual(set(self.disk.asked), {b"bucket", b"bucket/d", *below, b"bucket/e", OVERFLOW})
+        # The first time there was no snapshot yet.
+        self.assertEqual(len(self.disk.asked), len(set(self.disk.asked)))
+
+    def test_a_walk_begun_again_anywhere(self) -> None:
+        """What a walk knows of the way it went says nothing wrong of any other."""
+        self.put("a/b/c", "a/b/d", "a/bc", "b/c", "c")
+        self.overflow("a/", "b")
+        everything = self.keys()
+        walk = self.walk()
+        for start in ("", "a/b/d", "a/b", "b/c", "a/b/c", "c", "a/bc", "b", "a/b/c\0", ""):
+            for limit in (None, 1, 2):
+                expected = [key for key in everything if key >= start][:limit]
+                self.assertEqual(list(islice(walk(start), limit)), expected, start)
 
     def test_overflow_is_merged(self) -> None:
         self.put("a/b", "b", "c/d")

@@ -155,14 +155,17 @@ class DirectorySnapshots:
 def key_walk(snapshots: DirectorySnapshots, *trees: KeyTree) -> KeyWalk:
     """The walk over the keys of all ``trees``, in one order; a key in several of them is given once.
 
-    It blocks on the disk. A directory that vanishes meanwhile gives nothing.
+    It blocks on the disk. A directory that vanishes meanwhile gives nothing. It is for one page: starts have to be ever
+    greater, and only the newest iterator may be used.
 
     :raise OSError: from the walk, when a directory can not be read.
     """
 
+    routes = [(tree, _Route(snapshots, tree.base)) for tree in trees]
+
     def walk(start: str) -> Iterator[str]:
         previous = None
-        for key in merge(*(_tree_keys(snapshots, tree, start) for tree in trees)):
+        for key in merge(*(_tree_keys(tree, route, start) for tree, route in routes)):
             if key != previous:
                 yield key
                 previous = key
@@ -170,9 +173,9 @@ def key_walk(snapshots: DirectorySnapshots, *trees: KeyTree) -> KeyWalk:
     return walk
 
 
-def _tree_keys(snapshots: DirectorySnapshots, tree: KeyTree, start: str) -> Iterator[str]:
+def _tree_keys(tree: KeyTree, route: _Route, start: str) -> Iterator[str]:
     first = b"/".join(tree.components(start)).decode()
-    for path in paths_from(snapshots, tree.base, first):
+    for path in route.paths(first):
         key = tree.key(path.encode().split(b"/"))
         if key is not None:
             yield key
@@ -180,20 +183,46 @@ def _tree_keys(snapshots: DirectorySnapshots, tree: KeyTree, start: str) -> Iter
 
 def paths_from(snapshots: DirectorySnapshots, base: bytes, start: str) -> Iterator[str]:
     """The paths of all files below ``base`` from ``start`` on, in order."""
-    pending = [("", _names_from(snapshots.names(base), start))]
-    while pending:
-        folder, names = pending[-1]
-        for name in names:
-            path = folder + name
-            if name[-1] != "/":
-                yield path
-                continue
-            rest = start[len(path) :] if start.startswith(path) else ""
-            below = snapshots.names(b"%b/%b" % (base, path[:-1].encode()))
-            pending.append((path, _names_from(below, rest)))
-            break
-        else:
-            pending.pop()
+    return _Route(snapshots, base).paths(start)
+
+
+class _Route:
+    """The directories on the way to where a walk is.
+
+    A walk that passes over groups begins anew behind each of them. The directories that lead to its new start are not
+    looked at again: a page tells of them as they were when it came to them first, which was after it was asked for.
+    """
+
+    def __init__(self, snapshots: DirectorySnapshots, base: bytes) -> None:
+        self._snapshots = snapshots
+        self._base = base
+        self._entered: dict[str, Sequence[str]] = {}
+
+    def paths(self, start: str) -> Iterator[str]:
+        """The paths of all files from ``start`` on, in order. Only the newest of these iterators may be used."""
+        self._entered = {folder: names for folder, names in self._entered.items() if start.startswith(folder)}
+        pending = [("", _names_from(self._enter(""), start))]
+        while pending:
+            folder, names = pending[-1]
+            for name in names:
+                path = folder + name
+                if name[-1] != "/":
+                    yield path
+                    continue
+                rest = start[len(path) :] if start.startswith(path) else ""
+                pending.append((path, _names_from(self._enter(path), rest)))
+                break
+            else:
+                pending.pop()
+                if folder:
+                    del self._entered[folder]
+
+    def _enter(self, folder: str) -> Sequence[str]:
+        names = self._entered.get(folder)
+        if names is None:
+            path = b"%b/%b" % (self._base, folder[:-1].encode()) if folder else self._base
+            names = self._entered[folder] = self._snapshots.names(path)
+        return names
 
 
 def _names_from(names: Sequence[str], start: str) -> Iterator[str]:
