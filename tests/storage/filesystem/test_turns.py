@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from tests.storage.filesystem.disks import ObservedDisk
 from tests.storage.filesystem.kit import FilesystemKit
-from tests.storage.kit import BUCKET
-from twisted_s3.storage.filesystem.locks import turn_of_bucket, turn_of_key
+from tests.storage.kit import BUCKET, PlainPayload
+from twisted_s3.errors import S3Error
+from twisted_s3.interfaces import IStagedPart
+from twisted_s3.storage.filesystem.disk import IDisk
+from twisted_s3.storage.filesystem.locks import turn_of_bucket, turn_of_key, turn_of_upload
 from twisted_s3.storage.filesystem.turns import Turns
 
 
@@ -69,6 +76,17 @@ class HotKeyTests(FilesystemKit, TestCase):
     """A pool of four threads, and a lock that another process does not let go of."""
 
     timeout = 60
+    copying: tuple[Event, Event] | None = None
+
+    def wrap(self, disk: IDisk) -> IDisk:
+        return ObservedDisk(disk, self.watch)  # type: ignore[return-value]
+
+    def watch(self, name: str, args: tuple[Any, ...]) -> None:
+        """Hold up a copy."""
+        if name == "copy_range" and self.copying is not None:
+            begun, go_on = self.copying
+            begun.set()
+            go_on.wait(30)
 
     async def starved(self, name: str, works: list[Callable[[], Any]]) -> None:
         """While the lock ``name`` is held elsewhere, do all of ``works``; all else goes on."""
@@ -98,6 +116,77 @@ class HotKeyTests(FilesystemKit, TestCase):
         puts: list[Callable[[], Any]] = [lambda: self.put("hot", b"x")] * 12
         await self.starved(turn_of_key(BUCKET, "hot"), [*puts, change, rename, *puts, delete])
         self.assertEqual([key for key in await self.keys() if key in ("hot", "moved")], ["moved"])
+
+    async def test_completions(self) -> None:
+        """Completions of uploads to one key, by renaming and by copying, and its writers."""
+        uploads = [await self.begin("hot") for _ in range(12)]
+        numbers = ((1, 2), (2, 7))
+        parts = [[await self.put_part(upload, n, b"x") for n in numbers[at % 2]] for at, upload in enumerate(uploads)]
+
+        def completion(at: int) -> Callable[[], Any]:
+            return lambda: self.complete(uploads[at], parts[at])
+
+        works = [completion(at) for at in range(len(uploads))]
+        await self.starved(turn_of_key(BUCKET, "hot"), [*works, lambda: self.put("hot", b"x")])
+        self.assertEqual(await self.store.list_uploads(BUCKET), [])
+
+    async def test_parts(self) -> None:
+        """Parts that begin, parts that end, and completions of one upload."""
+        upload = await self.begin("k")
+        part = await self.put_part(upload, 1, b"x")
+        staged = [
+            await self.store.stage_part(BUCKET, "k", upload.id, number, 1, PlainPayload()) for number in range(2, 8)
+        ]
+
+        def end(part: IStagedPart) -> Callable[[], Any]:
+            async def work() -> None:
+                await part.write(b"y")
+                with contextlib.suppress(S3Error):
+                    await part.commit()
+
+            return work
+
+        async def begin() -> None:
+            with contextlib.suppress(S3Error):
+                await (await self.store.stage_part(BUCKET, "k", upload.id, 9, 1, PlainPayload())).discard()
+
+        async def complete() -> None:
+            with contextlib.suppress(S3Error):
+                await self.complete(upload, [part])
+
+        works = [*map(end, staged), *[begin] * 6, *[complete] * 6]
+        await self.starved(turn_of_upload(upload.id), works)
+        for one in staged:
+            await one.discard()
+        self.assertEqual(await self.get("k"), b"x")
+        self.assertEqual(await self.store.list_uploads(BUCKET), [])
+
+    async def test_aborts(self) -> None:
+        """The ends of one upload."""
+        upload = await self.begin("k")
+
+        async def abort() -> None:
+            with contextlib.suppress(S3Error):
+                await self.store.abort_upload(BUCKET, "k", upload.id)
+
+        await self.starved(turn_of_upload(upload.id), [abort] * 6)
+        self.assertEqual(await self.store.list_uploads(BUCKET), [])
+
+    async def test_a_copy_keeps_nobody_waiting(self) -> None:
+        """While a completion copies its parts, which may take minutes, its key and its upload are free."""
+        upload = await self.begin("k")
+        parts = [await self.put_part(upload, number, b"x") for number in (2, 7)]
+        self.copying = Event(), Event()
+        completion = Deferred.fromCoroutine(self.complete(upload, parts))
+        await deferToThread(self.copying[0].wait, 30)
+        await self.put("k", b"between")
+        self.assertEqual(await self.get("k"), b"between")
+        self.assertEqual(await self.parts(upload), parts)
+        await self.put_part(upload, 9, b"z")
+        self.assertFalse(completion.called)
+        self.copying[1].set()
+        await completion
+        self.assertEqual(await self.get("k"), b"xx")
 
     async def test_configurations(self) -> None:
         """Changes of one bucket."""

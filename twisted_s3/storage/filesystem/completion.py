@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
+import attrs
+
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Choice, Condition, Witness, always, unwitnessed
 from twisted_s3.model import UNLOCKED, Assembly, ObjectLock, ObjectVersion, Part, Upload
@@ -25,6 +27,16 @@ from twisted_s3.storage.filesystem.uploads import Uploads, no_such_upload
 
 #: How far back a clock may go between the beginning of an upload and its end.
 _CLOCK_CHANGE_SECONDS = 3600.0
+
+
+@attrs.frozen
+class Copying:
+    """Parts that do not lie as the object is to be, and what is to come of them."""
+
+    upload: Upload
+    version: ObjectVersion
+    listed: Sequence[StoredPart]
+    choose: Choice
 
 
 class Completion:
@@ -62,8 +74,8 @@ class Completion:
         condition: Condition = always,
         witness: Witness = unwitnessed,
         default_lock: ObjectLock = UNLOCKED,
-    ) -> ObjectVersion:
-        """Make an object out of the parts that ``choose`` takes, in one commit.
+    ) -> ObjectVersion | Copying:
+        """Make an object out of the parts that ``choose`` takes, in one commit; or tell which have to be copied.
 
         :param default_lock: has the retention of an object whose upload has none.
         :raise S3Error: ``NoSuchUpload``; from ``choose`` and ``condition``.
@@ -87,8 +99,50 @@ class Completion:
                 completed = self._move(bucket, version, condition, witness, listed, grid)
                 self._remove(bucket, upload)
                 return completed
-        # Copying takes its time, in which parts may still come: whether it was worth it shows under the lock.
-        return self._assemble(bucket, upload, version, condition, witness, listed, choose)
+        return Copying(upload, version, listed, choose)
+
+    def copy(self, bucket: BucketLayout, copying: Copying) -> Temporary:
+        """Copy parts into a new file.
+
+        It takes its time, in which parts may still come: whether it was worth it shows in :meth:`publish`.
+        """
+        temporary = self._disk.create_temporary(STAGING)
+        try:
+            offset = 0
+            for stored in copying.listed:
+                self._copy(bucket.upload(copying.upload.id), stored, temporary.descriptor, offset)
+                offset += stored.length
+        except BaseException:
+            self._files.drop(temporary)
+            # The parts may be gone because the upload is.
+            self._uploads.get(bucket, copying.upload.key, copying.upload.id)
+            raise
+        return temporary
+
+    def publish(
+        self, bucket: BucketLayout, copying: Copying, temporary: Temporary, condition: Condition, witness: Witness
+    ) -> ObjectVersion:
+        """Give a copy the object's key, or drop it. :raise S3Error: as :meth:`complete`; ``InvalidPart``."""
+        upload = copying.upload
+        try:
+            with self._locks.upload(upload.id):
+                self._uploads.get(bucket, upload.key, upload.id)
+                # Another may have made it meanwhile, and ended before the upload did.
+                done = self._done_before(bucket, upload)
+                if done is not None:
+                    return self._end(bucket, upload, done, copying.choose)
+                for stored in copying.listed:
+                    if self._parts.find(bucket.upload(upload.id), stored.part.number) != stored:
+                        raise _invalid(stored.part)
+                completed = self._objects.put(temporary, bucket, copying.version, condition, witness)
+                self._remove(bucket, upload)
+                return completed
+        finally:
+            self.drop(temporary)
+
+    def drop(self, temporary: Temporary) -> None:
+        """Drop a copy that is not to be published."""
+        self._files.drop(temporary)
 
     def _done_before(self, bucket: BucketLayout, upload: Upload) -> ObjectVersion | None:
         """The object, when a crash came between its commit and the end of the upload: any version since its beginning.
@@ -168,38 +222,6 @@ class Completion:
             return self._objects.put(temporary, bucket, version, condition, witness)
         finally:
             self._disk.close(descriptor)
-
-    def _assemble(
-        self,
-        bucket: BucketLayout,
-        upload: Upload,
-        version: ObjectVersion,
-        condition: Condition,
-        witness: Witness,
-        listed: Sequence[StoredPart],
-        choose: Choice,
-    ) -> ObjectVersion:
-        """Copy the parts into a new file, and give that the object's key."""
-        temporary = self._disk.create_temporary(STAGING)
-        try:
-            offset = 0
-            for stored in listed:
-                self._copy(bucket.upload(upload.id), stored, temporary.descriptor, offset)
-                offset += stored.length
-            with self._locks.upload(upload.id):
-                self._uploads.get(bucket, upload.key, upload.id)
-                # Another may have made it meanwhile, and ended before the upload did.
-                done = self._done_before(bucket, upload)
-                if done is not None:
-                    return self._end(bucket, upload, done, choose)
-                for stored in listed:
-                    if self._parts.find(bucket.upload(upload.id), stored.part.number) != stored:
-                        raise _invalid(stored.part)
-                completed = self._objects.put(temporary, bucket, version, condition, witness)
-                self._remove(bucket, upload)
-                return completed
-        finally:
-            self._files.drop(temporary)
 
     def _copy(self, folder: bytes, stored: StoredPart, target: Descriptor, offset: int) -> None:
         try:

@@ -128,6 +128,25 @@ class Intake:
             finally:
                 self._close()
 
+    def seal(self, pieces: Sequence[bytes], prepare: Callable[[Digest], T]) -> T:
+        """Take the last bytes, verify the whole, and ``prepare`` what is then in the target for :meth:`conclude`."""
+        with self._lock:
+            self._check_open()
+            try:
+                return prepare(self._adopted or self._verified(pieces))
+            except BaseException:
+                self._close()
+                raise
+
+    def conclude(self, commit: Callable[[], T]) -> T:
+        """``commit`` what was sealed."""
+        with self._lock:
+            self._check_open()
+            try:
+                return commit()
+            finally:
+                self._close()
+
     def drop(self) -> None:
         """Let go of everything, once whoever is at work has finished."""
         with self._lock:

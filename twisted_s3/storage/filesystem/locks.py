@@ -93,5 +93,10 @@ def turn_of_key(bucket: str, key: str) -> str:
     return f"key-{_stripe(f'{bucket}/{key}', _STRIPES)}"
 
 
+def turn_of_upload(upload_id: str) -> str:
+    """What the users of an upload's lock have to take turns at: the name of its file. The id may be a client's."""
+    return f"upload-{_stripe(upload_id, _STRIPES)}"
+
+
 def _stripe(name: str, stripes: int) -> int:
-    return crc32(name.encode()) % stripes
+    return crc32(name.encode("utf-8", "surrogatepass")) % stripes

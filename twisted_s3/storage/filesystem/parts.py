@@ -9,7 +9,7 @@ that a committed part's record points to are never written again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from secrets import token_hex
 
 from twisted_s3.errors import S3Error
@@ -137,12 +137,14 @@ class PartTarget:
         self._slot: Descriptor | None = None
         self._apart: Temporary | None = None
         self._file: Descriptor | None = None
+        self._record: Temporary | None = None
+        self._earlier: StoredPart | None = None
         self._place = ""
         self._offset = 0
         self._committed = False
 
-    def open(self) -> None:
-        """Claim the slot, or make a file apart. :raise S3Error: ``NoSuchUpload``."""
+    def claim(self) -> None:
+        """Claim the slot, or make a file apart, before anything else is called. :raise S3Error: ``NoSuchUpload``."""
         with self._parts.locks.upload(self._upload_id):
             grid = self._parts.grid(self._folder, self._size)
             self._refuse_completed(f"grids/{grid}")
@@ -161,6 +163,9 @@ class PartTarget:
         self._place = f"apart/{token_hex(16)}"
         self._file = self._apart.descriptor
 
+    def open(self) -> None:
+        """Nothing is left to do."""
+
     def write(self, offset: int, chunks: Sequence[bytes]) -> None:
         """Write into the slot or the file apart, never beyond the part's size."""
         assert self._file is not None
@@ -175,42 +180,57 @@ class PartTarget:
             raise S3Error("IncompleteBody", "The part is longer than was declared.")
         self._parts.disk.copy_range(source, 0, self._file, self._offset, length)
 
-    def commit(self, digest: Digest) -> Part:
-        """Make the part durable, in place of an earlier one of its number. :raise S3Error: ``NoSuchUpload``."""
+    def prepare(self, digest: Digest) -> Part:
+        """Make the bytes durable, and a record of the part that is to come."""
         assert self._file is not None
         if digest.stored_size != self._size:
             raise S3Error("IncompleteBody")
         self._parts.disk.fsync(self._file)
         part = Part(self._number, digest.size, digest.etag, digest.checksums, self._parts.now())
         stored = StoredPart(part, self._place, self._offset, self._size, digest.at_rest)
-        record = self._parts.disk.create_temporary(STAGING)
+        self._record = self._parts.disk.create_temporary(STAGING)
+        self._parts.disk.write(self._record.descriptor, 0, [dump_part(stored)])
+        self._parts.disk.fsync(self._record.descriptor)
+        return part
+
+    def publish(self) -> None:
+        """Put what was prepared in place of an earlier part of its number. :raise S3Error: ``NoSuchUpload``."""
+        assert self._record is not None
         try:
-            self._parts.disk.write(record.descriptor, 0, [dump_part(stored)])
-            self._parts.disk.fsync(record.descriptor)
-            earlier = self._publish(record)
+            with self._parts.locks.upload(self._upload_id):
+                # The record must never point to a name that a crash takes back.
+                if self._apart is not None:
+                    self._parts.files.place(self._apart, self._path(self._place), replace=False, top=self._folder)
+                self._parts.directories.sync(parent(self._path(self._place)))
+                self._earlier = self._parts.find(self._folder, self._number)
+                path = b"%b/parts/%d" % (self._folder, self._number)
+                self._parts.files.place(self._record, path, replace=True, top=self._folder)
+                self._committed = True
         except FileNotFoundError:
             raise no_such_upload(self._upload_id) from None
-        finally:
-            self._parts.files.drop(record)
+
+    def settle(self) -> None:
+        """Make what was published durable, and remove what it replaced. Also after :meth:`close`."""
         self._parts.directories.sync(self._path("parts"))
-        if earlier is not None and earlier.place.startswith("apart/"):
+        if self._earlier is not None and self._earlier.place.startswith("apart/"):
             with suppress(OSError):
-                self._parts.disk.unlink(self._path(earlier.place))
-        return part
+                self._parts.disk.unlink(self._path(self._earlier.place))
 
     def close(self) -> None:
         """Let go of the files; the slot of a part that was not committed is free again."""
-        try:
+        disk = self._parts.disk
+        with ExitStack() as stack:
+            if self._slot is not None:
+                stack.callback(disk.close, self._slot)
+            if self._apart is not None:
+                stack.callback(self._drop_apart, self._apart)
+            elif self._file is not None:
+                stack.callback(disk.close, self._file)
+            if self._record is not None:
+                stack.callback(self._parts.files.drop, self._record)
             if self._slot is not None and not self._committed:
                 with suppress(FileNotFoundError):
-                    self._parts.disk.unlink(slot(self._folder, self._number))
-        finally:
-            if self._apart is not None:
-                self._drop_apart(self._apart)
-            elif self._file is not None:
-                self._parts.disk.close(self._file)
-            if self._slot is not None:
-                self._parts.disk.close(self._slot)
+                    disk.unlink(slot(self._folder, self._number))
 
     def _refuse_completed(self, place: str) -> None:
         """Refuse a grid that has become an object, whose name a crash has left in records: it must not be made anew.
@@ -221,19 +241,6 @@ class PartTarget:
             stored.place == place for stored in self._parts.stored(self._folder)
         ):
             raise no_such_upload(self._upload_id)
-
-    def _publish(self, record: Temporary) -> StoredPart | None:
-        """Give bytes and record their names, in this order. Gives the part that was there before."""
-        with self._parts.locks.upload(self._upload_id):
-            # The record must never point to a name that a crash takes back.
-            if self._apart is not None:
-                self._parts.files.place(self._apart, self._path(self._place), replace=False, top=self._folder)
-            self._parts.directories.sync(parent(self._path(self._place)))
-            earlier = self._parts.find(self._folder, self._number)
-            path = b"%b/parts/%d" % (self._folder, self._number)
-            self._parts.files.place(record, path, replace=True, top=self._folder)
-            self._committed = True
-            return earlier
 
     def _drop_apart(self, apart: Temporary) -> None:
         self._parts.files.drop(apart)

@@ -14,6 +14,7 @@ from twisted_s3.model import UNLOCKED, ByteRange, Digest, ObjectLock, ObjectVers
 from twisted_s3.storage.copying import copy_range
 from twisted_s3.storage.filesystem.failures import disk_failures
 from twisted_s3.storage.filesystem.intake import Intake
+from twisted_s3.storage.filesystem.parts import PartTarget
 from twisted_s3.storage.filesystem.pool import DiskPool
 from twisted_s3.storage.filesystem.reading import OpenedObject
 
@@ -121,10 +122,23 @@ class StagedBody(_Staged):
 class StagedPart(_Staged):
     """A body that becomes a part."""
 
-    def __init__(self, pool: DiskPool, intake: Intake, commit: Callable[[Digest], Part]) -> None:
+    def __init__(
+        self, pool: DiskPool, intake: Intake, target: PartTarget, turn: Callable[[], AbstractAsyncContextManager[None]]
+    ) -> None:
+        """:param turn: lets one after the other to the upload's lock."""
         super().__init__(pool, intake)
-        self._commit = commit
+        self._target = target
+        self._turn = turn
 
     async def commit(self) -> Part:
-        """Verify the payload, then put the part in place of an earlier one of the same number."""
-        return await self._finish(self._commit)
+        """Verify the payload, then put the part in place of an earlier one of the same number.
+
+        Parts of one upload wait for stable storage together. Only what needs the lock is done one by one.
+        """
+        await self._landed()
+        with disk_failures():
+            part: Part = await self._pool.run(self._intake.seal, self._take_gathered(), self._target.prepare)
+            async with self._turn():
+                await self._pool.run(self._intake.conclude, self._target.publish)
+            await self._pool.run(self._target.settle)
+        return part

@@ -40,6 +40,7 @@ from twisted_s3.model import (
 )
 from twisted_s3.protocol.walks import KeyWalk, VersionWalk
 from twisted_s3.storage.filesystem.buckets import Buckets, is_folder_name
+from twisted_s3.storage.filesystem.completer import Completer
 from twisted_s3.storage.filesystem.completion import Completion
 from twisted_s3.storage.filesystem.deliveries import Deliveries
 from twisted_s3.storage.filesystem.disk import IDisk, UnsyncedDisk
@@ -55,7 +56,7 @@ from twisted_s3.storage.filesystem.journal import Journal
 from twisted_s3.storage.filesystem.layout import BUCKETS, LOCKS, NOTES, RECORDS, STAGING, STATE, BucketLayout
 from twisted_s3.storage.filesystem.leftovers import Leftovers
 from twisted_s3.storage.filesystem.listing import DirectorySnapshots, key_walk
-from twisted_s3.storage.filesystem.locks import Locks, turn_of_bucket, turn_of_key
+from twisted_s3.storage.filesystem.locks import Locks, turn_of_bucket, turn_of_key, turn_of_upload
 from twisted_s3.storage.filesystem.lookup import Lookup
 from twisted_s3.storage.filesystem.metadata import Metadata
 from twisted_s3.storage.filesystem.objects import Objects
@@ -136,9 +137,10 @@ class FilesystemStore:
         )
         self._uploads = Uploads(disk, self._files, locks, self._buckets, self._now)
         self._parts = Parts(disk, self._files, directories, locks, self._uploads, self._now)
-        self._completion = Completion(
+        completion = Completion(
             disk, self._files, locks, self._lookup, self._objects, self._uploads, self._parts, self._discard
         )
+        self._completer = Completer(self._pool, self._turns, completion)
         journal = Journal(
             EventLog(disk, self._files, directories, locks, self._now, event_limit),
             locks,
@@ -388,11 +390,24 @@ class FilesystemStore:
     ) -> IStagedPart:
         """Begin to write a part of which ``size`` bytes are to be stored. :raise S3Error: ``NoSuchUpload``."""
         layout = self._buckets.layout(bucket)
-        await self._run(self._uploads.get, layout, key, upload_id)
-        with disk_failures():
-            self._reserve.require(size)
         target = self._parts.target(layout, upload_id, number, size)
-        return StagedPart(self._pool, Intake(payload, target), target.commit)
+
+        def claim() -> None:
+            self._uploads.get(layout, key, upload_id)
+            self._reserve.require(size)
+            try:
+                target.claim()
+            except BaseException:
+                target.close()
+                raise
+
+        def turn() -> AbstractAsyncContextManager[None]:
+            return self._turns.taken(turn_of_upload(upload_id))
+
+        async with turn():
+            with disk_failures():
+                await self._pool.run(claim, undo=lambda _: target.close())
+        return StagedPart(self._pool, Intake(payload, target), target, turn)
 
     async def list_parts(self, bucket: str, key: str, upload_id: str) -> Sequence[Part]:
         """The committed parts, by number."""
@@ -410,12 +425,14 @@ class FilesystemStore:
         default_lock: ObjectLock = UNLOCKED,
     ) -> ObjectVersion:
         """Make the object out of what is chosen of the parts, in one commit. :raise S3Error: ``NoSuchUpload``."""
-        complete = partial(self._completion.complete, self._buckets.layout(bucket), key, upload_id, choose)
-        return await self._run(complete, condition, witness, default_lock)
+        about = choose, condition, witness, default_lock
+        with disk_failures():
+            return await self._completer.complete(self._buckets.layout(bucket), key, upload_id, *about)
 
     async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         """Drop an upload and its parts. :raise S3Error: ``NoSuchUpload``."""
-        await self._run(self._uploads.abort, self._buckets.layout(bucket), key, upload_id)
+        async with self._turns.taken(turn_of_upload(upload_id)):
+            await self._run(self._uploads.abort, self._buckets.layout(bucket), key, upload_id)
 
     async def _run(self, job: Callable[..., T], *args: Any) -> T:
         with disk_failures():
