@@ -7,6 +7,7 @@ import io
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -60,6 +61,20 @@ class Commands(SynchronousTestCase):
         status, text = self.run_command("list", "hook")
         self.assertEqual((status, len(text.splitlines())), (0, 2))
         self.assertIn("2 dead", self.run_command("status")[1])
+
+    def test_strange_messages(self) -> None:
+        """Whatever a letter holds, it is shown, and so are the others. One of no time is none."""
+        deliveries = store_of(Path(self.data)).deliveries
+        strange: list[Any] = [[], None, [{}], [1], 7, {}, [{"eventName": "x", "s3": []}], [{"s3": {"object": None}}]]
+        for number, records in enumerate(strange):
+            deliveries.bury("odd", Letter(f"{number:016}", {"Records": records}, "why", 1, 0.0))
+        deliveries.bury("odd", Letter(f"{20:016}", {"Event": "s3:TestEvent"}, "why", 1, 0.0))
+        for number, time in enumerate((float("nan"), float("inf"), -1.0, 1e300), 30):
+            deliveries.bury("odd", Letter(f"{number:016}", {"Event": "x"}, "why", 1, time))
+        status, text = self.run_command("list", "odd")
+        subjects = [line.split("Z ")[1] for line in text.splitlines()]
+        expected = ["an unknown message: why (1 times)"] * len(strange) + ["s3:TestEvent: why (1 times)"]
+        self.assertEqual((status, subjects), (0, expected))
 
     def test_retry_and_discard(self) -> None:
         """They leave the dead ones."""

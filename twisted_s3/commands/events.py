@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 import attrs
 
@@ -78,11 +78,19 @@ def _show(letter: Letter, as_json: bool, out: TextIO) -> None:
     if as_json:
         print(json.dumps(attrs.asdict(letter)), file=out)
         return
-    record = letter.message.get("Records", [{}])[0]
-    what = (
-        f"{record.get('eventName')} {record.get('s3', {}).get('object', {}).get('key')}" if record else "s3:TestEvent"
-    )
+    what = _subject(letter.message)
     print(f"{letter.name} {format_iso8601(letter.time)} {what}: {letter.problem} ({letter.attempts} times)", file=out)
+
+
+def _subject(message: Mapping[str, Any]) -> str:
+    """What a message is about, in short, whatever it is."""
+    if "Records" not in message:
+        return str(message.get("Event"))
+    try:
+        (record,) = message["Records"]
+        return f"{record['eventName']} {record['s3']['object']['key']}"
+    except (ValueError, TypeError, LookupError):
+        return "an unknown message"
 
 
 COMMAND = Command("events", "events that targets would not take", _add_arguments, _run)

@@ -14,14 +14,14 @@ from twisted_s3.storage.filesystem.turns import Turns
 class Completer:
     """Runs a completion in the pool."""
 
-    def __init__(self, pool: DiskPool, turns: Turns, completion: Completion) -> None:
+    def __init__(self, pool: DiskPool, turns: Turns, completion: Completion, bucket: BucketLayout) -> None:
         self._pool = pool
         self._turns = turns
         self._completion = completion
+        self._bucket = bucket
 
     async def complete(
         self,
-        bucket: BucketLayout,
         key: str,
         upload_id: str,
         choose: Choice,
@@ -30,24 +30,24 @@ class Completer:
         default_lock: ObjectLock,
     ) -> ObjectVersion:
         """Make the object. :raise S3Error: as :meth:`Completion.complete`."""
-        turns = turn_of_upload(upload_id), turn_of_key(bucket.name, key)
+        turns = turn_of_upload(upload_id), turn_of_key(self._bucket.name, key)
         async with self._turns.taken(*turns):
             about = choose, condition, witness, default_lock
-            made = await self._pool.run(self._completion.complete, bucket, key, upload_id, *about)
+            made = await self._pool.run(self._completion.complete, self._bucket, key, upload_id, *about)
         if isinstance(made, Copying):
-            return await self._copy(bucket, made, condition, witness, turns)
+            return await self._copy(made, condition, witness, turns)
         return made
 
     async def _copy(
-        self, bucket: BucketLayout, copying: Copying, condition: Condition, witness: Witness, turns: tuple[str, str]
+        self, copying: Copying, condition: Condition, witness: Witness, turns: tuple[str, str]
     ) -> ObjectVersion:
         completion = self._completion
-        copy = await self._pool.run(completion.copy, bucket, copying, undo=completion.drop)
+        copy = await self._pool.run(completion.copy, self._bucket, copying, undo=completion.drop)
         begun = False
         try:
             async with self._turns.taken(*turns):
                 begun = True
-                return await self._pool.run(completion.publish, bucket, copying, copy, condition, witness)
+                return await self._pool.run(completion.publish, self._bucket, copying, copy, condition, witness)
         finally:
             if not begun:
                 await self._pool.run(completion.drop, copy)

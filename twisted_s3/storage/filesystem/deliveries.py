@@ -127,6 +127,10 @@ class Deliveries:
         return found
 
 
+#: The end of the last year that can be written, in seconds since the epoch.
+_LATEST = 253_402_300_800
+
+
 def load_letter(raw: bytes) -> Letter | None:
     """What the file of a letter says; None when it is none, whoever wrote it."""
     try:
@@ -134,7 +138,8 @@ def load_letter(raw: bytes) -> Letter | None:
     except (ValueError, TypeError, RecursionError):
         return None
     texts = isinstance(letter.name, str) and isinstance(letter.problem, str) and isinstance(letter.message, dict)
-    return letter if texts and type(letter.attempts) is int and type(letter.time) in (int, float) else None
+    known = type(letter.attempts) is int and type(letter.time) in (int, float)
+    return letter if texts and known and 0 <= letter.time < _LATEST else None
 
 
 def _path(target: str, *rest: bytes | str) -> bytes:

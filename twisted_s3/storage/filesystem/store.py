@@ -137,10 +137,9 @@ class FilesystemStore:
         )
         self._uploads = Uploads(disk, self._files, locks, self._buckets, self._now)
         self._parts = Parts(disk, self._files, directories, locks, self._uploads, self._now)
-        completion = Completion(
+        self._completion = Completion(
             disk, self._files, locks, self._lookup, self._objects, self._uploads, self._parts, self._discard
         )
-        self._completer = Completer(self._pool, self._turns, completion)
         journal = Journal(
             EventLog(disk, self._files, directories, locks, self._now, event_limit),
             locks,
@@ -425,9 +424,9 @@ class FilesystemStore:
         default_lock: ObjectLock = UNLOCKED,
     ) -> ObjectVersion:
         """Make the object out of what is chosen of the parts, in one commit. :raise S3Error: ``NoSuchUpload``."""
-        about = choose, condition, witness, default_lock
+        completer = Completer(self._pool, self._turns, self._completion, self._buckets.layout(bucket))
         with disk_failures():
-            return await self._completer.complete(self._buckets.layout(bucket), key, upload_id, *about)
+            return await completer.complete(key, upload_id, choose, condition, witness, default_lock)
 
     async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         """Drop an upload and its parts. :raise S3Error: ``NoSuchUpload``."""
