@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableDescriptor, IHalfCloseableProtocol
@@ -49,6 +50,7 @@ class S3Channel(http.HTTPChannel):
     _host: IAddress | None = None
     _deadline: float | None = None
     _alarm: IDelayedCall | None = None
+    _head: bytes = b""
 
     # The connection
 
@@ -242,7 +244,7 @@ class S3Channel(http.HTTPChannel):
 
     def _receive_by(self, size: int) -> None:
         """Have up to ``size`` bytes read from the socket at a time. TLS has records of its own."""
-        if isinstance(self.transport, Connection) and not self.transport.TLS:
+        if self._is_plain():
             self.transport.bufferSize = size
 
     def send_continue(self) -> None:
@@ -286,11 +288,41 @@ class S3Channel(http.HTTPChannel):
         return self._secure
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
-        """Write the head of an answer; ours in one piece."""
+        """Write the head of an answer; ours goes out with the first bytes of the body."""
         if isinstance(headers, AnswerHeaders):
-            self.transport.write(b"%b %b %b\r\n%b\r\n" % (version, code, reason, headers.lines()))
+            self._head = b"%b %b %b\r\n%b\r\n" % (version, code, reason, headers.lines())
         else:
             super().writeHeaders(version, code, reason, headers)
+
+    def write(self, data: bytes) -> None:
+        """Write more of an answer."""
+        head, self._head = self._head, b""
+        self._send(head + data if head else data)
+
+    def writeSequence(self, iovec: Sequence[bytes]) -> None:
+        """Write more of an answer."""
+        self.write(b"".join(iovec))
+
+    def flush(self) -> None:
+        """Write a head for whose body nobody has come yet."""
+        if self._head:
+            self.write(b"")
+
+    def _send(self, data: bytes) -> None:
+        """Hand over at once what the system takes, without having the reactor ask it first; the rest waits."""
+        transport = self.transport
+        if self._is_plain() and len(data) <= transport.SEND_LIMIT and not _has_waiting(transport):
+            sent = transport.writeSomeData(data)
+            # Of a connection that is lost its own write finds out.
+            data = data[sent:] if isinstance(sent, int) else data
+        if data:
+            transport.write(data)
+
+    def _is_plain(self) -> bool:
+        transport = self.transport
+        return (
+            isinstance(transport, Connection) and not transport.TLS and bool(transport.connected) and not self._closing
+        )
 
     def pauseProducing(self) -> None:
         """The transport is full: now it is the client's turn."""
@@ -311,6 +343,7 @@ class S3Channel(http.HTTPChannel):
         """The answer is written. What follows on the connection waits until the client has taken most of it, or
         answers would pile up.
         """
+        self.flush()
         if self._body is not None:
             self._body = None
             self.persistent = False
@@ -367,3 +400,8 @@ class S3Channel(http.HTTPChannel):
         self.persistent = False
         if not self.requests and not self._closing:
             self._leave()
+
+
+def _has_waiting(transport: Connection) -> bool:
+    """Whether bytes wait for the system to take them, before which no others may go."""
+    return bool(transport.dataBuffer or transport._tempDataBuffer)

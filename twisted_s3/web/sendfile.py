@@ -45,7 +45,7 @@ async def send_file(request: Request, download: Download, flow: Flow) -> ByteRan
     channel, transport = request.channel, request.channel.transport
     file = download.opened.fileno()
     offset, stop = download.range.start, download.range.stop
-    transport.doWrite()
+    channel.flush()
     if file is None or transport.dataBuffer or transport._tempDataBuffer:
         return download.range
     room = _Room(transport)
