@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 
+import attrs
 from twisted.trial.unittest import TestCase
 
 from tests.storage.filesystem.kit import FilesystemKit
 from tests.storage.kit import BUCKET, only_if_absent
-from twisted_s3.model import Properties
+from twisted_s3.model import ENABLED, NULL_VERSION, Properties
 from twisted_s3.protocol.payload import Payload
 from twisted_s3.reaper import reap_uploads
 from twisted_s3.storage.filesystem.staging import PIECE_BYTES
@@ -118,6 +121,21 @@ class CleaningTests(ProcessKit, TestCase):
         await self.refused("NoSuchBucket", self.store.get_bucket("half-made"))
         await self.store.clean()
         self.assertFalse(state.exists())
+
+    async def test_versioning_that_another_enabled(self) -> None:
+        """What a process remembers of a bucket is a guess, which it checks before it counts."""
+        record = self.root / f".s3store/buckets/{BUCKET}/bucket.json"
+        os.utime(record, (1e9, 1e9))
+        await self.put("x", b"1")
+        self.assertEqual((await self.store.get_bucket(BUCKET)).versioning, "")
+        other = self.another_store()
+        await other.start()
+        self.addCleanup(other.stop)
+        await other.change_bucket(BUCKET, partial(attrs.evolve, versioning=ENABLED))
+        made = await self.put("x", b"2")
+        self.assertNotEqual(made.version_id, NULL_VERSION)
+        self.assertEqual((await other.head_object(BUCKET, "x")).version_id, made.version_id)
+        self.assertEqual((await other.head_object(BUCKET, "x", NULL_VERSION)).size, 1)
 
     async def test_old_uploads(self) -> None:
         old, new = await self.begin("a"), await self.begin("b")

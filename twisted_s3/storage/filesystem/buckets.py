@@ -95,6 +95,11 @@ class Buckets:
             raise _missing(bucket.name)
         return self._recorded(bucket) or Bucket(bucket.name, created=min(folder.mtime_ns, folder.ctime_ns) / 1e9)
 
+    def recall(self, bucket: BucketLayout) -> Bucket:
+        """What was known about a bucket when it was last looked at, for guesses. :raise S3Error: ``NoSuchBucket``."""
+        known = self._known.get(bucket.name)
+        return self.get(bucket) if known is None else known.bucket
+
     def list(self) -> Sequence[Bucket]:
         """All buckets, by name."""
         self._check_there()
@@ -202,6 +207,8 @@ class Buckets:
         read = None if raw is None else load_bucket(raw, bucket.name)
         if read is not None and is_settled(found, now):
             self._known[bucket.name] = _Known(mark(found), read)
+        else:
+            self._known.pop(bucket.name, None)
         return read
 
     def _check_there(self) -> None:

@@ -305,7 +305,7 @@ class Objects:
         return published
 
     def _likely_id(self, bucket: BucketLayout) -> str:
-        enabled = self._buckets.get(bucket).versioning == ENABLED
+        enabled = self._buckets.recall(bucket).versioning == ENABLED
         return make_id(int(self._now() * 1e9)) if enabled else NULL_VERSION
 
     def _is_blocked(self, path: bytes) -> bool:
