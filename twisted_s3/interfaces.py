@@ -295,7 +295,8 @@ class IObjectStore(Interface):
         :param guard: is asked, under the key's lock, about each version that is destroyed.
         :param owner: the canonical id of who makes the delete marker.
         :param order: is asked about the versions that the key has, when one with ``version_id`` is among them.
-        :raise S3Error: from ``condition``, ``guard`` or ``order``, and the key is as before; ``InvalidArgument`` for
+        :raise S3Error: from ``condition``, ``guard`` or ``order``, and the key is as before; ``NoSuchKey`` of a
+            ``condition`` that meets a delete marker names that, as :meth:`open_object` does; ``InvalidArgument`` for
             what can be no version id.
         """
 

@@ -255,6 +255,13 @@ class Conditional(OperationTestCase):
         failed = self.refused("PreconditionFailed", 412, client.delete_object, **at, IfMatch="*")
         self.assertEqual(failed["Error"]["Condition"], "If-Match")
         self.refused("NoSuchKey", 404, client.delete_object, **at, IfMatch=put["ETag"])
+        asked = [{"Key": "k", "ETag": "*"}, {"Key": "k", "ETag": put["ETag"]}, {"Key": "absent", "ETag": "*"}]
+        result = client.delete_objects(Bucket=BUCKET, Delete={"Objects": asked})
+        codes = [(entry["Key"], entry["Code"]) for entry in result["Errors"]]
+        self.assertEqual(codes, [("k", "PreconditionFailed"), ("k", "NoSuchKey"), ("absent", "NoSuchKey")])
+        elsewhere = client.put_object(Bucket=BUCKET, Key="other", Body=OLD)["VersionId"]
+        # What the key has on top says nothing about a version that it has not.
+        self.refused("NoSuchKey", 404, client.delete_object, **at, VersionId=elsewhere, IfMatch="*")
         listed = client.list_object_versions(Bucket=BUCKET)
         self.assertEqual([found["VersionId"] for found in listed["DeleteMarkers"]], [marker])
         client.delete_object(**at, VersionId=marker)

@@ -257,6 +257,29 @@ class VersionContract(VersionKit):
                 await self.store.delete_object(BUCKET, key, version_id=version_id)
         await self.store.delete_bucket(BUCKET)
 
+    async def test_a_condition_that_meets_a_marker(self) -> None:
+        """Who insists on an object is told of the delete marker that hides it."""
+
+        def insist(current: ObjectVersion | None) -> None:
+            if current is None:
+                raise S3Error("NoSuchKey")
+
+        for versioned in (False, True):
+            if versioned:
+                await self.versioning(ENABLED)
+            error = await self.refused("NoSuchKey", self.store.delete_object(BUCKET, "x", insist))
+            self.assertNotIn("x-amz-delete-marker", error.headers)
+        made = await self.put("x", b"1")
+        deletion = await self.store.delete_object(BUCKET, "x", insist)
+        error = await self.refused("NoSuchKey", self.store.delete_object(BUCKET, "x", insist))
+        self.assertEqual(error.headers["x-amz-delete-marker"], "true")
+        self.assertEqual(error.headers["x-amz-version-id"], deletion.version_id)
+        self.assertEqual(len(await self.history("x")), 2)
+        await self.store.delete_object(BUCKET, "x", version_id=deletion.version_id)
+        await self.store.delete_object(BUCKET, "x", version_id=made.version_id)
+        error = await self.refused("NoSuchKey", self.store.delete_object(BUCKET, "x", insist, made.version_id))
+        self.assertNotIn("x-amz-delete-marker", error.headers)
+
     async def test_conditions(self) -> None:
         """They see the current version, and a delete marker as nothing."""
         await self.versioning(ENABLED)

@@ -41,26 +41,8 @@ async def delete_object(call: Call) -> Answer:
     condition = delete_condition(call.head)
     match, version_id = call.head.header("if-match"), version_named(call)
     await _authorize_match(call, match, call.key, version_id)
-    try:
-        deletion = await _delete(call, call.key, version_id, condition)
-    except S3Error as error:
-        if match is not None and match.strip() == "*" and error.code == "NoSuchKey" and await _is_marked(call):
-            raise S3Error("PreconditionFailed", elements={"Condition": "If-Match"}) from None
-        raise
+    deletion = await _delete(call, call.key, version_id, match, condition)
     return Answer(204, deletion_headers(deletion))
-
-
-async def _is_marked(call: Call) -> bool:
-    """Whether the newest that the key has is a delete marker: ``If-Match: *`` fails there, where it finds no key
-    without one.
-
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
-    """
-    try:
-        await call.store.head_object(call.bucket_name, call.key, unread=True)
-    except S3Error as error:
-        return error.headers.get("x-amz-delete-marker") == "true"
-    return False
 
 
 async def delete_objects(call: Call) -> Answer:
@@ -103,7 +85,7 @@ async def _decide_and_delete(call: Call, entry: DeleteEntry) -> Deletion:
             await alone.authorize("s3:DeleteObject", call.bucket, entry.key, version_id=entry.version_id)
             await _authorize_match(alone, entry.etag, entry.key, entry.version_id)
             condition = deletion_condition(entry.etag, entry.size, entry.last_modified)
-            return await _delete(alone, entry.key, entry.version_id, condition)
+            return await _delete(alone, entry.key, entry.version_id, entry.etag, condition)
     raise Moved
 
 
@@ -118,11 +100,20 @@ async def _authorize_match(call: Call, etag: str | None, key: str, version_id: s
         await call.authorize("s3:GetObject", call.bucket, key, version_id=version_id)
 
 
-async def _delete(call: Call, key: str, version_id: str | None, condition: Condition) -> Deletion:
+async def _delete(call: Call, key: str, version_id: str | None, etag: str | None, condition: Condition) -> Deletion:
+    """Delete a key or a version. ``*`` fails at a delete marker, where an ETag finds no key.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
+    """
     guard = await _guard(call, key, version_id)
     held = call.held(condition, version_id, key)
     witness = call.witness(removing(key, version_id is not None))
-    deletion = await call.store.delete_object(call.bucket_name, key, held, version_id, guard, call.owner, witness)
+    try:
+        deletion = await call.store.delete_object(call.bucket_name, key, held, version_id, guard, call.owner, witness)
+    except S3Error as error:
+        if etag is not None and etag.strip() == "*" and error.headers.get("x-amz-delete-marker") == "true":
+            raise S3Error("PreconditionFailed", elements={"Condition": "If-Match"}) from None
+        raise
     if deletion.delete_marker and version_id is None:
         await call.announce(REMOVED_MARKER, key, version_id=deletion.version_id)
     elif deletion:

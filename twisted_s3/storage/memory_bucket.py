@@ -156,7 +156,12 @@ class HeldBucket:
             check_version_id(version_id)
             return self._delete_version(key, condition, version_id, guard, witness, order)
         current = self.current(key)
-        condition(current)
+        try:
+            condition(current)
+        except S3Error as error:
+            if error.code == "NoSuchKey":
+                self.find(key)
+            raise
         if self.record.versioning != ENABLED:
             self._guard(key, NULL_VERSION, guard)
         if not self.record.versioning:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
+from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition, Order, Witness, always, in_any_order, unwitnessed
 from twisted_s3.model import NULL_VERSION, Deletion, ObjectVersion
 from twisted_s3.storage.filesystem.disk import Temporary
@@ -59,7 +60,7 @@ class Removal:
                             bucket, key, found, version_id, condition, guard, order, succession, testimony
                         )
                     else:
-                        self._lookup.check(key, found, condition)
+                        self._check(bucket, key, found, condition)
                         if succession is not None:
                             deletion, changed = self._retire(bucket, key, found, guard, owner, succession, testimony)
                         else:
@@ -73,6 +74,14 @@ class Removal:
             nulls = succession.superseded(deletion.version_id or NULL_VERSION)
             self._objects.drop(bucket, key, nulls)
         return deletion
+
+    def _check(self, bucket: BucketLayout, key: str, found: Found | None, condition: Condition) -> None:
+        try:
+            self._lookup.check(key, found, condition)
+        except S3Error as error:
+            if found is None and error.code == "NoSuchKey":
+                raise self._lookup.missing(bucket, key) from None
+            raise
 
     def _remove(
         self, bucket: BucketLayout, key: str, found: Found | None, guard: Condition, testimony: Testimony
