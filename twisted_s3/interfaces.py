@@ -358,9 +358,11 @@ class IObjectStore(Interface):
     ) -> Awaitable[ObjectVersion]:
         """Make the object out of what ``choose`` takes of the committed parts, in one commit.
 
-        :param choose: called once, with all that are committed.
+        :param choose: called once, in any thread, with all that are committed, or with those of the object that the
+            upload has become already.
         :param default_lock: has the retention of an object whose upload has none.
-        :raise S3Error: from ``choose`` or ``condition``; the upload is then as before.
+        :raise S3Error: ``NoSuchUpload``, also for one that has become an object of other parts; from ``choose`` or
+            ``condition``: the upload is then as before.
         """
 
     def abort_upload(bucket: str, key: str, upload_id: str) -> Awaitable[None]:

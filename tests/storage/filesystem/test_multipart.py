@@ -167,6 +167,21 @@ class RivalTests(_MultipartKit, TestCase):
         await self.refused("NoSuchUpload", straggler.commit())
         self.assertEqual(await self.get("big"), pattern(SIZE, 1) + pattern(SIZE, 2))
 
+    async def test_a_sender_that_stalls_after_its_headers(self) -> None:
+        """Who has sent nothing, or less than a piece, has no slot yet."""
+        upload = await self.begin()
+        stalled = [
+            await self.store.stage_part(BUCKET, "big", upload.id, number, SIZE, PlainPayload()) for number in (1, 2)
+        ]
+        await stalled[1].write(bytes(1000))
+        parts = [await self.put_part(upload, number, pattern(SIZE, number)) for number in (1, 2, 3)]
+        self.script.reset()
+        await self.complete(upload, parts)
+        self.assertEqual(self.copies(), 0)
+        self.assertEqual(await self.get("big"), b"".join(pattern(SIZE, number) for number in (1, 2, 3)))
+        for part in stalled:
+            await part.discard()
+
     async def test_a_failed_writer_frees_its_slot(self) -> None:
         upload = await self.begin()
         for refusing in (PlainPayload(refuse_after=100), PlainPayload(refuse_finish=True)):
@@ -253,6 +268,14 @@ class RivalTests(_MultipartKit, TestCase):
         await self.refused("NoSuchUpload", self.complete(upload, parts[:1]))
         self.assertEqual(await self.get("big"), pattern(SIZE, 1) + pattern(SIZE, 2))
 
+    async def test_completed_again_with_parts_that_never_were(self) -> None:
+        """The upload is over: that is the answer, and not that a part is missing in it."""
+        upload, parts = await self.crashed()
+        never = attrs.evolve(parts[0], etag="0" * 32)
+        await self.refused("NoSuchUpload", self.complete(upload, [never, parts[1]]))
+        self.assertEqual(await self.store.list_uploads(BUCKET), [])
+        self.assertEqual(await self.get("big"), pattern(SIZE, 1) + pattern(SIZE, 2))
+
     async def test_completed_again_under_newer_versions(self) -> None:
         """What the upload became is found among the versions, and made no second time."""
         await self.store.change_bucket(BUCKET, lambda known: attrs.evolve(known, versioning=ENABLED))
@@ -310,7 +333,8 @@ class RefusalTests(_MultipartKit, TestCase):
 
     async def test_ids(self) -> None:
         upload = await self.begin()
-        for bad in ("", ".", "..", "../../../x", upload.id[:-1], upload.id + "0", upload.id.upper() + "G", "\0", "é"):
+        near = upload.id[:-1], upload.id + "0", upload.id.upper() + "G"
+        for bad in ("", ".", "..", "../../../x", *near, "\0", "é", "\udc80"):
             for attempt in (
                 self.store.get_upload(BUCKET, "big", bad),
                 self.store.list_parts(BUCKET, "big", bad),

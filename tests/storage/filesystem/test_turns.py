@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.storage.filesystem.disks import ObservedDisk
 from tests.storage.filesystem.kit import FilesystemKit
-from tests.storage.kit import BUCKET, PlainPayload
+from tests.storage.kit import BUCKET, PlainPayload, just, pattern, refuse
 from twisted_s3.errors import S3Error
-from twisted_s3.interfaces import IStagedPart
+from twisted_s3.interfaces import IStagedPart, always
+from twisted_s3.model import Assembly, Part, Upload
 from twisted_s3.storage.filesystem.disk import IDisk
 from twisted_s3.storage.filesystem.locks import turn_of_bucket, turn_of_key, turn_of_upload
+from twisted_s3.storage.filesystem.staging import PIECE_BYTES
 from twisted_s3.storage.filesystem.turns import Turns
 
 
@@ -77,12 +83,15 @@ class HotKeyTests(FilesystemKit, TestCase):
 
     timeout = 60
     copying: tuple[Event, Event] | None = None
+    failing = False
 
     def wrap(self, disk: IDisk) -> IDisk:
         return ObservedDisk(disk, self.watch)  # type: ignore[return-value]
 
     def watch(self, name: str, args: tuple[Any, ...]) -> None:
-        """Hold up a copy."""
+        """Hold up a copy, or have it fail."""
+        if name == "copy_range" and self.failing:
+            raise OSError(errno.EIO, "broken")
         if name == "copy_range" and self.copying is not None:
             begun, go_on = self.copying
             begun.set()
@@ -147,8 +156,10 @@ class HotKeyTests(FilesystemKit, TestCase):
             return work
 
         async def begin() -> None:
+            part = await self.store.stage_part(BUCKET, "k", upload.id, 9, PIECE_BYTES, PlainPayload())
             with contextlib.suppress(S3Error):
-                await (await self.store.stage_part(BUCKET, "k", upload.id, 9, 1, PlainPayload())).discard()
+                await part.write(bytes(PIECE_BYTES))
+            await part.discard()
 
         async def complete() -> None:
             with contextlib.suppress(S3Error):
@@ -187,6 +198,103 @@ class HotKeyTests(FilesystemKit, TestCase):
         self.copying[1].set()
         await completion
         self.assertEqual(await self.get("k"), b"xx")
+
+    async def retried(self) -> tuple[Upload, list[Part]]:
+        """An upload with a part that lies apart because it was sent twice."""
+        upload = await self.begin("k")
+        parts = [await self.put_part(upload, number, pattern(1000, seed)) for number, seed in ((1, 1), (2, 2), (2, 3))]
+        return upload, [parts[0], parts[2]]
+
+    async def test_a_part_that_is_moved_in_keeps_nobody_waiting(self) -> None:
+        """Nor does a copy of what lies apart into the grid keep the key; the upload's parts wait for it."""
+        upload, parts = await self.retried()
+        self.copying = Event(), Event()
+        completion = Deferred.fromCoroutine(self.complete(upload, parts))
+        await deferToThread(self.copying[0].wait, 30)
+        part = Deferred.fromCoroutine(self.put_part(upload, 3, b"z"))
+        await self.put("k", b"between")
+        self.assertEqual(await self.get("k"), b"between")
+        self.assertFalse(completion.called or part.called)
+        self.copying[1].set()
+        await completion
+        self.assertEqual(await self.get("k"), pattern(1000, 1) + pattern(1000, 3))
+        await self.refused("NoSuchUpload", part)
+        await self.idle()
+        self.assertEqual(self.files(".s3store/staging"), [])
+
+    async def test_a_part_that_can_not_be_moved_in(self) -> None:
+        """The upload is as before, and nobody's."""
+        for condition, code in ((always, "InternalError"), (refuse, "PreconditionFailed")):
+            upload, parts = await self.retried()
+            self.failing = code == "InternalError"
+            await self.refused(code, self.complete(upload, parts, condition))
+            self.failing = False
+            self.assertEqual(await self.parts(upload), parts)
+            parts.append(await self.put_part(upload, 3, b"z"))
+            await self.complete(upload, parts)
+            self.assertEqual(await self.get("k"), pattern(1000, 1) + pattern(1000, 3) + b"z")
+
+    async def test_nobody_waits_for_a_completion(self) -> None:
+        """It goes on, and keeps no lock."""
+        upload, parts = await self.retried()
+        self.copying = Event(), Event()
+        completion = Deferred.fromCoroutine(self.complete(upload, parts))
+        await deferToThread(self.copying[0].wait, 30)
+        completion.cancel()
+        await self.assertFailure(completion, CancelledError)
+        self.copying[1].set()
+        await self.refused("NoSuchUpload", self.put_part(upload, 3, b"z"))
+        self.assertEqual(await self.get("k"), pattern(1000, 1) + pattern(1000, 3))
+
+    async def test_a_key_does_not_wait_for_an_upload(self) -> None:
+        """While completions wait for an upload that others keep, their key can be written."""
+        upload = await self.begin("k")
+        part = await self.put_part(upload, 1, b"x")
+        turn = Deferred.fromCoroutine(self.kept(turn_of_upload(upload.id)))
+        completion = Deferred.fromCoroutine(self.complete(upload, [part]))
+        await self.put("k", b"between")
+        self.assertEqual(await self.get("k"), b"between")
+        self.assertFalse(completion.called)
+        self.release.callback(None)
+        await turn
+        await completion
+        self.assertEqual(await self.get("k"), b"x")
+
+    async def kept(self, name: str) -> None:
+        """Keep a turn until ``release`` fires."""
+        self.release: Deferred[None] = Deferred()
+        async with self.store._turns.taken(name):
+            await self.release
+
+    async def test_a_copy_that_another_was_ahead_of(self) -> None:
+        """The parts are chosen once, also where the upload proves to have become the object meanwhile."""
+        upload = await self.begin("k")
+        parts = [await self.put_part(upload, number, b"x") for number in (2, 7)]
+        folder = self.root / f".s3store/buckets/{BUCKET}/uploads/{upload.id}"
+        shutil.copytree(folder, self.root / "saved")
+        asked: list[Sequence[Part]] = []
+
+        def choose(committed: Sequence[Part]) -> Assembly:
+            asked.append(committed)
+            return just(parts)(committed)
+
+        self.copying = copying = Event(), Event()
+        completion = Deferred.fromCoroutine(self.store.complete_upload(BUCKET, "k", upload.id, choose))
+        await deferToThread(copying[0].wait, 30)
+        self.copying = None
+        made = await self.complete(upload, parts)
+        await self.idle_but(1)
+        # The other was killed before the upload went.
+        (self.root / "saved").rename(folder)
+        copying[1].set()
+        self.assertEqual(await completion, made)
+        self.assertEqual(len(asked), 1)
+        self.assertEqual(await self.store.list_uploads(BUCKET), [])
+
+    async def idle_but(self, jobs: int) -> None:
+        """Wait until so many jobs are left."""
+        while self.store._pool._under_way > jobs:
+            await deferLater(reactor, 0)
 
     async def test_configurations(self) -> None:
         """Changes of one bucket."""

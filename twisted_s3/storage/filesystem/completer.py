@@ -1,10 +1,12 @@
-"""Completing uploads, and ending them, on the reactor's side: in turns, and copying while others have theirs."""
+"""Completing uploads, on the reactor's side: in turns, and copying while others have theirs."""
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
+
 from twisted_s3.interfaces import Choice, Condition, Witness
 from twisted_s3.model import ObjectLock, ObjectVersion
-from twisted_s3.storage.filesystem.completion import Completion, Copying
+from twisted_s3.storage.filesystem.completion import Completion, Copying, Filling
 from twisted_s3.storage.filesystem.layout import BucketLayout
 from twisted_s3.storage.filesystem.locks import turn_of_key, turn_of_upload
 from twisted_s3.storage.filesystem.pool import DiskPool
@@ -30,24 +32,34 @@ class Completer:
         default_lock: ObjectLock,
     ) -> ObjectVersion:
         """Make the object. :raise S3Error: as :meth:`Completion.complete`."""
-        turns = turn_of_upload(upload_id), turn_of_key(self._bucket.name, key)
-        async with self._turns.taken(*turns):
-            about = choose, condition, witness, default_lock
-            made = await self._pool.run(self._completion.complete, self._bucket, key, upload_id, *about)
-        if isinstance(made, Copying):
-            return await self._copy(made, condition, witness, turns)
-        return made
+        # What is begun goes on when nobody waits for it any more: a lock is kept from one job to the next.
+        made: Deferred[ObjectVersion] = Deferred()
+        work = self._complete(key, upload_id, choose, condition, witness, default_lock)
+        Deferred.fromCoroutine(work).addCallbacks(made.callback, made.errback)
+        return await made
 
-    async def _copy(
-        self, copying: Copying, condition: Condition, witness: Witness, turns: tuple[str, str]
+    async def _complete(
+        self,
+        key: str,
+        upload_id: str,
+        choose: Choice,
+        condition: Condition,
+        witness: Witness,
+        default_lock: ObjectLock,
     ) -> ObjectVersion:
-        completion = self._completion
-        copy = await self._pool.run(completion.copy, self._bucket, copying, undo=completion.drop)
-        begun = False
-        try:
-            async with self._turns.taken(*turns):
-                begun = True
-                return await self._pool.run(completion.publish, self._bucket, copying, copy, condition, witness)
-        finally:
-            if not begun:
-                await self._pool.run(completion.drop, copy)
+        completion, bucket, run = self._completion, self._bucket, self._pool.run
+        of_upload, of_key = turn_of_upload(upload_id), turn_of_key(bucket.name, key)
+        about = condition, witness
+        # The turn of the upload comes first, as its lock does, and that of the key is not kept while parts are copied.
+        async with self._turns.taken(of_upload):
+            async with self._turns.taken(of_key):
+                made = await run(completion.complete, bucket, key, upload_id, choose, *about, default_lock)
+            if isinstance(made, Filling):
+                await run(completion.fill, bucket, made)
+                async with self._turns.taken(of_key):
+                    return await run(completion.move, bucket, made, *about)
+        if isinstance(made, Copying):
+            copy = await run(completion.copy, bucket, made)
+            async with self._turns.taken(of_upload), self._turns.taken(of_key):
+                return await run(completion.publish, bucket, made, copy, *about)
+        return made

@@ -7,7 +7,8 @@ apart are copied into their slots first. Otherwise the parts are copied into a n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from itertools import accumulate
 
 import attrs
 
@@ -36,7 +37,22 @@ class Copying:
     upload: Upload
     version: ObjectVersion
     listed: Sequence[StoredPart]
-    choose: Choice
+
+
+@attrs.frozen
+class Filling:
+    """A grid that is the object once the parts that lie elsewhere are in it. Nobody else gets at its upload.
+
+    :ivar elsewhere: those parts, by where they belong in the grid.
+    :ivar held: what ends with the move: the open grid and the upload's lock.
+    """
+
+    upload: Upload
+    version: ObjectVersion
+    grid: Temporary
+    size: int
+    elsewhere: Mapping[int, StoredPart]
+    held: ExitStack
 
 
 class Completion:
@@ -74,19 +90,22 @@ class Completion:
         condition: Condition = always,
         witness: Witness = unwitnessed,
         default_lock: ObjectLock = UNLOCKED,
-    ) -> ObjectVersion | Copying:
+    ) -> ObjectVersion | Filling | Copying:
         """Make an object out of the parts that ``choose`` takes, in one commit; or tell which have to be copied.
 
         :param default_lock: has the retention of an object whose upload has none.
+        :return: `Filling`, to be given to :meth:`fill` and then :meth:`move`; `Copying`, to be given to :meth:`copy`
+            and then :meth:`publish`.
         :raise S3Error: ``NoSuchUpload``; from ``choose`` and ``condition``.
         """
         upload = self._uploads.get(bucket, key, upload_id)
         folder = bucket.upload(upload.id)
-        with self._locks.upload(upload.id):
+        with ExitStack() as held:
+            held.enter_context(self._locks.upload(upload.id))
             self._uploads.get(bucket, key, upload.id)
             done = self._done_before(bucket, upload)
             if done is not None:
-                return self._end(bucket, upload, done, choose)
+                return self._end(bucket, upload, done, _wanted(choose, done))
             committed = {stored.part.number: stored for stored in self._parts.stored(folder)}
             assembly = choose([stored.part for stored in committed.values()])
             listed = [committed[part.number] for part in assembly.parts]
@@ -94,12 +113,34 @@ class Completion:
                 self._remove(bucket, upload)
                 raise no_such_upload(upload.id)
             version = _version(upload, assembly, listed, default_lock)
-            grid = self._grid(folder, listed, committed)
-            if grid is not None:
-                completed = self._move(bucket, version, condition, witness, listed, grid)
-                self._remove(bucket, upload)
-                return completed
-        return Copying(upload, version, listed, choose)
+            place = self._grid(folder, listed, committed)
+            if place is None:
+                return Copying(upload, version, listed)
+            path = b"%b/%b" % (folder, place.encode())
+            grid = Temporary(self._disk.open(path, Access.WRITE), parent(path), path)
+            held.callback(self._disk.close, grid.descriptor)
+            *starts, size = accumulate((stored.length for stored in listed), initial=0)
+            elsewhere = {at: stored for at, stored in zip(starts, listed, strict=True) if stored.place != place}
+            filling = Filling(upload, version, grid, size, elsewhere, held.pop_all())
+        return filling if elsewhere else self.move(bucket, filling, condition, witness)
+
+    def fill(self, bucket: BucketLayout, filling: Filling) -> None:
+        """Copy what lies elsewhere into the grid, which may take its time. :raise S3Error: ``InvalidPart``."""
+        try:
+            for offset, stored in filling.elsewhere.items():
+                self._copy(bucket.upload(filling.upload.id), stored, filling.grid.descriptor, offset)
+        except BaseException:
+            filling.held.close()
+            raise
+
+    def move(self, bucket: BucketLayout, filling: Filling, condition: Condition, witness: Witness) -> ObjectVersion:
+        """Give a grid that is filled the object's key. :raise S3Error: from ``condition``."""
+        with filling.held:
+            self._disk.truncate(filling.grid.descriptor, filling.size)
+            self._disk.touch(filling.grid.descriptor)
+            completed = self._objects.put(filling.grid, bucket, filling.version, condition, witness)
+            self._remove(bucket, filling.upload)
+            return completed
 
     def copy(self, bucket: BucketLayout, copying: Copying) -> Temporary:
         """Copy parts into a new file.
@@ -130,7 +171,7 @@ class Completion:
                 # Another may have made it meanwhile, and ended before the upload did.
                 done = self._done_before(bucket, upload)
                 if done is not None:
-                    return self._end(bucket, upload, done, copying.choose)
+                    return self._end(bucket, upload, done, copying.version.parts)
                 for stored in copying.listed:
                     if self._parts.find(bucket.upload(upload.id), stored.part.number) != stored:
                         raise _invalid(stored.part)
@@ -138,11 +179,7 @@ class Completion:
                 self._remove(bucket, upload)
                 return completed
         finally:
-            self.drop(temporary)
-
-    def drop(self, temporary: Temporary) -> None:
-        """Drop a copy that is not to be published."""
-        self._files.drop(temporary)
+            self._files.drop(temporary)
 
     def _done_before(self, bucket: BucketLayout, upload: Upload) -> ObjectVersion | None:
         """The object, when a crash came between its commit and the end of the upload: any version since its beginning.
@@ -161,8 +198,8 @@ class Completion:
         """Whether parts became an object before such a crash, and that object is no longer there."""
         return not all(self._parts.has(folder, place) for place in {stored.place for stored in listed})
 
-    def _grid(self, folder: bytes, listed: Sequence[StoredPart], committed: Mapping[int, StoredPart]) -> bytes | None:
-        """The grid that can become the object as it is; None when there is none.
+    def _grid(self, folder: bytes, listed: Sequence[StoredPart], committed: Mapping[int, StoredPart]) -> str | None:
+        """The place of the grid that can become the object; None when there is none.
 
         The parts must be numbered 1, 2, 3 ... and fill their slots, the last excepted, and nothing else may lie
         or be written in the grid. The upload is locked, so what was read of the parts still holds.
@@ -181,12 +218,7 @@ class Completion:
             claimant = committed.get(number)
             if (claimant is None or claimant.place != place) and self._is_being_written(folder, number):
                 return None
-        path = b"%b/%b" % (folder, place.encode())
-        try:
-            self._disk.stat(path)
-        except FileNotFoundError:
-            return None
-        return path
+        return place if self._parts.has(folder, place) else None
 
     def _is_being_written(self, folder: bytes, number: int) -> bool:
         try:
@@ -195,31 +227,6 @@ class Completion:
             return False
         try:
             return not self._disk.lock(descriptor, exclusive=True, wait=False)
-        finally:
-            self._disk.close(descriptor)
-
-    def _move(
-        self,
-        bucket: BucketLayout,
-        version: ObjectVersion,
-        condition: Condition,
-        witness: Witness,
-        listed: Sequence[StoredPart],
-        grid: bytes,
-    ) -> ObjectVersion:
-        """Give the grid the object's key."""
-        folder = bucket.upload(version.upload_id)
-        descriptor = self._disk.open(grid, Access.WRITE)
-        try:
-            offset = 0
-            for stored in listed:
-                if b"%b/%b" % (folder, stored.place.encode()) != grid:
-                    self._copy(folder, stored, descriptor, offset)
-                offset += stored.length
-            self._disk.truncate(descriptor, offset)
-            self._disk.touch(descriptor)
-            temporary = Temporary(descriptor, parent(grid), grid)
-            return self._objects.put(temporary, bucket, version, condition, witness)
         finally:
             self._disk.close(descriptor)
 
@@ -233,12 +240,18 @@ class Completion:
         finally:
             self._disk.close(source)
 
-    def _end(self, bucket: BucketLayout, upload: Upload, done: ObjectVersion, choose: Choice) -> ObjectVersion:
-        """End an upload that has become an object before. :raise S3Error: ``NoSuchUpload`` when of other parts."""
+    def _end(
+        self, bucket: BucketLayout, upload: Upload, done: ObjectVersion, wanted: Sequence[Part] | None
+    ) -> ObjectVersion:
+        """End an upload that has become an object before.
+
+        :param wanted: the parts that are wanted of it; None when they are not among its own.
+        :raise S3Error: ``NoSuchUpload`` when of other parts.
+        """
         # Whoever made the object may have been killed before its name was on stable storage.
         self._objects.settle(self._objects.places(bucket, upload.key, versions=True), None)
         self._remove(bucket, upload)
-        if not _same(done.parts, choose(done.parts).parts):
+        if wanted is None or not _same(done.parts, wanted):
             raise no_such_upload(upload.id)
         return done
 
@@ -271,6 +284,14 @@ def _version(
 
 def _invalid(part: Part) -> S3Error:
     return S3Error("InvalidPart", elements={"PartNumber": str(part.number), "ETag": part.etag})
+
+
+def _wanted(choose: Choice, done: ObjectVersion) -> Sequence[Part] | None:
+    """What is taken of the parts of an object; None when it is refused."""
+    try:
+        return choose(done.parts).parts
+    except S3Error:
+        return None
 
 
 def _same(done: Sequence[Part], asked: Sequence[Part]) -> bool:

@@ -87,6 +87,16 @@ class Intake:
         """Whether there is nothing left to drop."""
         return self._closed
 
+    def open(self) -> None:
+        """Make the target ready; else it is done with the first bytes."""
+        with self._lock:
+            self._check_open()
+            try:
+                self._open()
+            except BaseException:
+                self._close()
+                raise
+
     def take(self, pieces: Sequence[bytes]) -> None:
         """Take the next bytes as sent."""
         with self._lock:

@@ -143,8 +143,8 @@ class PartTarget:
         self._offset = 0
         self._committed = False
 
-    def claim(self) -> None:
-        """Claim the slot, or make a file apart, before anything else is called. :raise S3Error: ``NoSuchUpload``."""
+    def open(self) -> None:
+        """Claim the slot, or make a file apart. :raise S3Error: ``NoSuchUpload``."""
         with self._parts.locks.upload(self._upload_id):
             grid = self._parts.grid(self._folder, self._size)
             self._refuse_completed(f"grids/{grid}")
@@ -162,9 +162,6 @@ class PartTarget:
         self._apart = self._parts.disk.create_temporary(STAGING)
         self._place = f"apart/{token_hex(16)}"
         self._file = self._apart.descriptor
-
-    def open(self) -> None:
-        """Nothing is left to do."""
 
     def write(self, offset: int, chunks: Sequence[bytes]) -> None:
         """Write into the slot or the file apart, never beyond the part's size."""

@@ -39,6 +39,7 @@ class _Staged:
         self._gathered.append(data)
         self._size += len(data)
         if self._size >= PIECE_BYTES:
+            await self._ready()
             pieces = self._take_gathered()
             await self._landed()
             self._under_way = self._pool.run(self._intake.take, pieces)
@@ -47,6 +48,7 @@ class _Staged:
         """Take bytes of an opened object: where all of them are wanted and known, as one file copied to another; else
         reading one piece while the one before is hashed and written.
         """
+        await self._ready()
         with disk_failures():
             if not await self._copied(source, range):
                 await copy_range(source, range, self.write)
@@ -68,6 +70,9 @@ class _Staged:
         if known is None:
             return False
         return await source.lend(lambda file: self._intake.copy(file, known, source.is_unchanged))
+
+    async def _ready(self) -> None:
+        """Called before any bytes go to the disk."""
 
     async def _finish(self, commit: Callable[[Digest], T]) -> T:
         await self._landed()
@@ -129,6 +134,7 @@ class StagedPart(_Staged):
         super().__init__(pool, intake)
         self._target = target
         self._turn = turn
+        self._claimed = False
 
     async def commit(self) -> Part:
         """Verify the payload, then put the part in place of an earlier one of the same number.
@@ -136,9 +142,18 @@ class StagedPart(_Staged):
         Parts of one upload wait for stable storage together. Only what needs the lock is done one by one.
         """
         await self._landed()
+        await self._ready()
         with disk_failures():
             part: Part = await self._pool.run(self._intake.seal, self._take_gathered(), self._target.prepare)
             async with self._turn():
                 await self._pool.run(self._intake.conclude, self._target.publish)
             await self._pool.run(self._target.settle)
         return part
+
+    async def _ready(self) -> None:
+        """Claim the part's place. Whoever has not sent a piece yet keeps it from nobody."""
+        if not self._claimed:
+            self._claimed = True
+            async with self._turn():
+                with disk_failures():
+                    await self._pool.run(self._intake.open)

@@ -389,23 +389,11 @@ class FilesystemStore:
     ) -> IStagedPart:
         """Begin to write a part of which ``size`` bytes are to be stored. :raise S3Error: ``NoSuchUpload``."""
         layout = self._buckets.layout(bucket)
-        target = self._parts.target(layout, upload_id, number, size)
-
-        def claim() -> None:
-            self._uploads.get(layout, key, upload_id)
+        await self._run(self._uploads.get, layout, key, upload_id)
+        with disk_failures():
             self._reserve.require(size)
-            try:
-                target.claim()
-            except BaseException:
-                target.close()
-                raise
-
-        def turn() -> AbstractAsyncContextManager[None]:
-            return self._turns.taken(turn_of_upload(upload_id))
-
-        async with turn():
-            with disk_failures():
-                await self._pool.run(claim, undo=lambda _: target.close())
+        target = self._parts.target(layout, upload_id, number, size)
+        turn = partial(self._turns.taken, turn_of_upload(upload_id))
         return StagedPart(self._pool, Intake(payload, target), target, turn)
 
     async def list_parts(self, bucket: str, key: str, upload_id: str) -> Sequence[Part]:
