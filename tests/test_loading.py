@@ -5,26 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_s3.loading import LateLoading
-
 ROOT = Path(__file__).parent.parent
-
-
-class _Reactor(Clock):
-    """A clock with threads that only note what they are to do."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.threads: list[Any] = []
-
-    def callInThread(self, *work: Any) -> None:
-        """Note it."""
-        self.threads.append(work)
 
 
 class LoadingTests(SynchronousTestCase):
@@ -61,21 +45,6 @@ class LoadingTests(SynchronousTestCase):
             "    print(type(error).__name__, gc.isenabled())",
         )
         self.assertEqual(printed, "AttributeError True\n")
-
-    def test_late(self) -> None:
-        """What uploads need is loaded a moment after the start, in a thread, unless the service stops before."""
-        reactor = _Reactor()
-        service = LateLoading(reactor)
-        service.startService()
-        self.assertEqual(reactor.threads, [])
-        service.stopService()
-        reactor.advance(10)
-        self.assertEqual(reactor.threads, [])
-        service.startService()
-        reactor.advance(1)
-        ((load, name),) = reactor.threads
-        self.assertIn("crc64nvme", vars(load(name)))
-        service.stopService()
 
     def test_light_start(self) -> None:
         """What costs and may not be needed waits for who needs it."""

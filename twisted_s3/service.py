@@ -11,6 +11,7 @@ from twisted.web.resource import IResource
 
 from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.interfaces import IAuthorizer, ICredentials, IEventSink, IKeyService, IObjectStore
+from twisted_s3.lateloading import LateLoading
 from twisted_s3.lifecycle.job import Pace
 from twisted_s3.lifecycle.telling import lifecycle_job
 from twisted_s3.listeners import Listeners
@@ -128,4 +129,5 @@ class S3Service(SiteService):
             grace,
             upload_expiry,
             failed=failed,
+            late=LateLoading(reactor),
         )

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_s3.interfaces import ICredentials, IObjectStore
+from twisted_s3.lateloading import LateLoading
 from twisted_s3.listeners import Listeners
 from twisted_s3.periodic import Job, Periodic, TakeLease
 from twisted_s3.reaper import Reaper
@@ -69,6 +70,7 @@ class SiteService(Service):
     :param upload_expiry: age in seconds at which an unfinished upload goes; 0 for never.
     :param housekeeping: whether this process does the periodic jobs.
     :param failed: called when the service can not start after all; by default that is only logged.
+    :param late: what is loaded once connections are accepted.
     """
 
     _log = Logger()
@@ -82,6 +84,7 @@ class SiteService(Service):
         upload_expiry: float = 0.0,
         housekeeping: bool = True,
         failed: Callable[[Failure], object] | None = None,
+        late: LateLoading | None = None,
     ) -> None:
         self._compose = compose
         self._listeners = listeners
@@ -90,6 +93,7 @@ class SiteService(Service):
         self._upload_expiry = upload_expiry
         self._housekeeping = housekeeping
         self._failed = failed
+        self._late = late
         self._periodic: Sequence[Reaper | Periodic] = ()
         self._own: Sequence[Periodic] = ()
         self._composition: Composition | None = None
@@ -123,6 +127,7 @@ class SiteService(Service):
             settings.upload_expiry,
             housekeeping,
             failed,
+            LateLoading(reactor),
         )
 
     @property
@@ -174,6 +179,8 @@ class SiteService(Service):
         self._own = [Periodic(job, self._clock) for job in parts.own_jobs]
         for own in self._own:
             own.start()
+        if self._late is not None:
+            self._late.start()
         self._ready = True
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
@@ -200,6 +207,8 @@ class SiteService(Service):
             return
         try:
             await self._started
+            if self._late is not None:
+                self._late.stop()
             for periodic in self._periodic:
                 await periodic.stop()
             await gatherResults([site.drain(self._grace) for site in self._composition.sites])

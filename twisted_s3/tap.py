@@ -21,7 +21,7 @@ from twisted.python.logfile import LogFile
 from twisted_s3.credentials import UserReload, Users, UserSources, ready_to_paste
 from twisted_s3.keyring import KeyFile, keyring_path, read_keys
 from twisted_s3.listeners import ListenError, endpoint_check
-from twisted_s3.loading import LateLoading, load_compose
+from twisted_s3.loading import load_compose
 from twisted_s3.logformat import flushing, make_observer
 from twisted_s3.periodic import Job, Periodic
 from twisted_s3.serving import SiteService
@@ -167,7 +167,6 @@ class Daemon(MultiService):
             server = SiteService.from_settings(settings, self._users, load_compose(compose), reactor, self._failed)
             self._listeners = server.listeners
             server.setServiceParent(self)
-            LateLoading(reactor).setServiceParent(self)
         self._following = Periodic(Job("follow users", FOLLOW_SECONDS, self._follow), reactor)
 
     def setServiceParent(self, parent: Any) -> None:

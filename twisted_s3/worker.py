@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from twisted_s3.credentials import UserReload, Users, UserSources
 from twisted_s3.listeners import ListenError
-from twisted_s3.loading import LateLoading, load_compose
+from twisted_s3.loading import load_compose
 from twisted_s3.logformat import flushing, make_observer
 from twisted_s3.serving import SiteService
 from twisted_s3.settings import SettingsError
@@ -90,7 +90,6 @@ class Worker:
         self._service.privilegedStartService()
         self._service.startService()
         self._reactor.addSystemEventTrigger("before", "shutdown", self._service.stopService)
-        LateLoading(self._reactor).startService()
         self._reactor.callWhenRunning(self._take_signals)
         self._reactor.run()
 

@@ -130,6 +130,7 @@ def reproducible(baton: Baton) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(sync, "_Batch", Batch))
         stack.enter_context(patch.object(staging, "PIECE_BYTES", _PIECE_BYTES))
+        stack.enter_context(patch.object(staging, "COPY_BYTES", _PIECE_BYTES))
         stack.enter_context(patch.object(copying, "_PIECE_BYTES", _PIECE_BYTES))
         for name, module in list(sys.modules.items()):
             if name.startswith("twisted_s3.storage.filesystem") and hasattr(module, "token_hex"):

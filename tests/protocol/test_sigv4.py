@@ -29,7 +29,7 @@ from tests.protocol.signing import (
 from twisted_s3.errors import S3Error
 from twisted_s3.model import User
 from twisted_s3.protocol.head import RequestHead
-from twisted_s3.protocol.sigv4 import SignatureV4, canonical_path, canonical_query
+from twisted_s3.protocol.sigv4 import SignatureV4, canonical_path, canonical_query, timestamp_seconds
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #: Friday, 24 May 2013 00:00:00 UTC, the time of the published examples.
@@ -206,6 +206,22 @@ class CanonicalTests(SynchronousTestCase):
             (b"a=1&X-Amz-Signature=f", "a=1"),
         ):
             self.assertEqual(canonical_query(raw), expected)
+
+
+class TimestampTests(SynchronousTestCase):
+    def test_moments(self) -> None:
+        """Only what is a moment of the calendar, written in the one way."""
+        self.assertEqual(timestamp_seconds("20130524T000000Z"), 1369353600.0)
+        for text in (
+            "20130524T240000Z",
+            "20130524T006000Z",
+            "20130524T000060Z",
+            "20130230T000000Z",
+            "00000101T000000Z",
+        ):
+            self.assertIsNone(timestamp_seconds(text), text)
+        for text in ("2013-05-24T00:00:00Z", "20130524T000000", "20130524T000000Z ", "20130524t000000z"):
+            self.assertIsNone(timestamp_seconds(text), text)
 
 
 class RefusalTests(SynchronousTestCase):

@@ -120,6 +120,9 @@ class Malformed(WireTestCase):
         code = "RequestHeaderSectionTooLarge"
         await self.refused(b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n", code)
         await self.refused(b"GET / HTTP/1.1\r\nX-A: " + b"x" * 20_000 + b"\r\n\r\n", code)
+        await self.refused(
+            b"GET /" + b"x" * 15_000 + b" HTTP/1.1\r\n" + (b"X-A: " + b"x" * 995 + b"\r\n") * 2 + b"\r\n", code
+        )
         await self.refused(b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 201 + b"\r\n", code)
         await self.refused(b"GET / HTTP/1.1\r\n" + (b"X-A: " + b"x" * 1000 + b"\r\n") * 17 + b"\r\n", code)
 

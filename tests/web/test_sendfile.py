@@ -7,6 +7,7 @@ import shutil
 import socket
 import ssl
 import tempfile
+from threading import Event
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -15,10 +16,11 @@ from twisted.python.components import proxyForInterface
 
 from tests.serving import ALICE, BOB, REGION, Server, coroutine
 from tests.storage.kit import pattern
-from tests.web.wire import WireTestCase
+from tests.web.wire import WireTestCase, request
 from twisted_s3.interfaces import IObjectStore
 from twisted_s3.storage.filesystem.disk import Descriptor, IDisk
 from twisted_s3.storage.filesystem.store import FilesystemStore
+from twisted_s3.web import sendfile
 
 _SIZE = (9 << 20) + 17
 _BODY = pattern(_SIZE)
@@ -38,6 +40,29 @@ class _Counting(proxyForInterface(IDisk, "disk")):  # type: ignore[misc]
         """Count, and read."""
         self.count += length
         return self.disk.read_cached(descriptor, offset, length)  # type: ignore[no-any-return]
+
+
+class _Cold(proxyForInterface(IDisk, "disk")):  # type: ignore[misc]
+    """A disk of which nothing is in memory, and whose reads wait at a gate.
+
+    :ivar cold: whether that is so already.
+    :ivar waiting: whether one waits.
+    """
+
+    gate: Event
+    cold = False
+    waiting = False
+
+    def read(self, descriptor: Descriptor, offset: int, length: int) -> bytes:
+        """Wait, and read."""
+        self.waiting = not self.gate.is_set()
+        self.gate.wait(20)
+        self.waiting = False
+        return self.disk.read(descriptor, offset, length)  # type: ignore[no-any-return]
+
+    def read_cached(self, descriptor: Descriptor, offset: int, length: int) -> bytes | None:
+        """Nothing, once it is cold."""
+        return None if self.cold else self.disk.read_cached(descriptor, offset, length)
 
 
 class SendfileTests(WireTestCase):
@@ -128,6 +153,50 @@ class SendfileTests(WireTestCase):
         (end,) = [end for end in server.finished if end.passage.operation == "GetObject"]
         self.assertEqual(end.error, "ClientGone")
         self.assertLess(end.sent, _SIZE)
+
+
+class WaitingTests(WireTestCase):
+    """While the disk is waited for, the reactor is not asked whether the socket has room, which it always has."""
+
+    def make_store(self) -> IObjectStore:
+        root = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, root, ignore_errors=True)
+        self.gate = Event()
+        self.gate.set()
+
+        def wrap(disk: IDisk) -> IDisk:
+            self.disk = _Cold(disk)
+            self.disk.gate = self.gate
+            return self.disk
+
+        return FilesystemStore(root, cast(Any, reactor), durable=False, threads=2, wrap=wrap)
+
+    @coroutine
+    async def test_no_spinning(self) -> None:
+        _, wire = await self.open()
+        self.assertEqual((await wire.exchange(request("PUT", body=_BODY))).status, 200)
+        told = 0
+        do_write = sendfile._Room.doWrite
+
+        def count(room: Any) -> None:
+            nonlocal told
+            told += 1
+            do_write(room)
+
+        self.patch(sendfile._Room, "doWrite", count)
+        self.disk.cold = True
+        wire.send(request())
+        # The first window has gone out, and the second one waits for the disk.
+        await wire.until(lambda: len(wire.received) > sendfile.WINDOW)
+        self.gate.clear()
+        while not self.disk.waiting:
+            await self.turn(0.001)
+        before = told
+        for _ in range(50):
+            await self.turn(0.001)
+        self.assertLessEqual(told - before, 1)
+        self.gate.set()
+        self.assertEqual((await wire.response()).body, _BODY)
 
 
 class PiecesTests(SendfileTests):

@@ -46,7 +46,7 @@ MAX_LIFETIME = 604800
 _HEX_SHA256 = re.compile("[0-9a-fA-F]{64}")
 _HEADER = re.compile(r"AWS4-HMAC-SHA256 +Credential=([^,\s]+), *SignedHeaders=([^,\s]+), *Signature=([^,\s]+)")
 _DATE = re.compile("[0-9]{8}")
-_TIMESTAMP = re.compile("[0-9]{8}T[0-9]{6}Z")
+_TIMESTAMP = re.compile("[0-9]{8}T(?:[01][0-9]|2[0-3])[0-9]{4}Z")
 _LIFETIME = re.compile("-?[0-9]{1,18}")
 _SIGNED_HEADERS = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+(?:;[a-z0-9!#$%&'*+.^_`|~-]+)*", re.IGNORECASE)
 _HEADER_NAME = re.compile("[a-z0-9!#$%&'*+.^_`|~-]+")

@@ -14,6 +14,9 @@ from twisted_s3.interfaces import IBody
 #: Bytes that may wait for a reader before the connection is paused.
 HIGH_WATER = 256 * 1024
 
+#: What a piece takes in memory besides its bytes, which may be few.
+_PIECE_COST = 64
+
 
 class Source(Protocol):
     """The connection that a body comes from."""
@@ -103,15 +106,21 @@ class RequestBody:
         if self.complete:
             return True
         if self.failed or self._client_waits() or (self.length is not None and self.length - self.received > limit):
-            return False
+            return self._refuse()
         stop = self.received + limit
         try:
             while await self.read():
                 if self.received > stop:
-                    return False
+                    return self._refuse()
         except S3Error:
             return False
         return True
+
+    def _refuse(self) -> bool:
+        """Keep nothing of it, now and from now on."""
+        self.fail(S3Error("IncompleteBody"))
+        self._pieces.clear()
+        return False
 
     # For the channel
 
@@ -124,7 +133,7 @@ class RequestBody:
         """More has come."""
         self.received += len(data)
         self._pieces.append(data)
-        self._waiting += len(data)
+        self._waiting += len(data) + _PIECE_COST
         self._wake()
         if self._waiting >= HIGH_WATER:
             self._channel.pause_reading()

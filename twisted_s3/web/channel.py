@@ -170,7 +170,7 @@ class S3Channel(http.HTTPChannel):
 
     def _request_line_received(self, line: bytes) -> None:
         """As ``twisted.web``, which looks at each byte of a target in a loop of Python: it gets one that is short."""
-        request = _REQUEST_LINE.fullmatch(line) if len(line) <= self.totalHeadersSize else None
+        request = _REQUEST_LINE.fullmatch(line)
         if request is None:
             super().lineReceived(line)
             return
@@ -230,9 +230,13 @@ class S3Channel(http.HTTPChannel):
     # The body
 
     def rawDataReceived(self, data: bytes) -> None:
-        """Part of a body, or of the next request."""
-        if not self._closing and (self._body is None or not self._body.failed):
-            super().rawDataReceived(data)
+        """Part of a body, or of the next request, of which no more is kept than a little while this one is handled."""
+        if self._closing or (self._body is not None and self._body.failed):
+            return
+        super().rawDataReceived(data)
+        if self._handlingRequest and sum(map(len, self._dataBuffer)) > self._optimisticEagerReadSize:
+            # `twisted.web` does not where the client takes no answers.
+            self._networkProducer.pauseProducing()
 
     def allContentReceived(self) -> None:
         """The body has come whole."""
@@ -309,9 +313,13 @@ class S3Channel(http.HTTPChannel):
             self.write(b"")
 
     def _send(self, data: bytes) -> None:
-        """Hand over at once what the system takes, without having the reactor ask it first; the rest waits."""
+        """Hand over at once what the system takes, without having the reactor ask it first; the rest waits.
+
+        Not where the client has sent more: what waits then is what makes its next requests wait, too.
+        """
         transport = self.transport
-        if self._is_plain() and len(data) <= transport.SEND_LIMIT and not _has_waiting(transport):
+        alone = not (self._buffer or self._dataBuffer)
+        if alone and self._is_plain() and len(data) <= transport.SEND_LIMIT and not _has_waiting(transport):
             sent = transport.writeSomeData(data)
             # Of a connection that is lost its own write finds out.
             data = data[sent:] if isinstance(sent, int) else data

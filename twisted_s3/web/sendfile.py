@@ -45,14 +45,17 @@ async def send_file(request: Request, download: Download, flow: Flow) -> ByteRan
     channel, transport = request.channel, request.channel.transport
     file = download.opened.fileno()
     offset, stop = download.range.start, download.range.stop
-    channel.flush()
+    _send_waiting(channel)
     if file is None or transport.dataBuffer or transport._tempDataBuffer:
         return download.range
     room = _Room(transport)
+    fetched = offset
     try:
         while offset < stop:
             length = min(WINDOW, stop - offset)
-            await download.opened.prefetch(offset, length)
+            if fetched < offset + length:
+                await download.opened.prefetch(fetched, offset + length - fetched)
+                fetched = offset + length
             await flow.ready()
             sent = _send(transport.fileno(), file, offset, length)
             if sent is None:
@@ -66,6 +69,15 @@ async def send_file(request: Request, download: Download, flow: Flow) -> ByteRan
     finally:
         room.close()
     return ByteRange(stop, stop)
+
+
+def _send_waiting(channel: Any) -> None:
+    """Send what was written before, the head above all. The channel may be one of ``twisted.web``'s own."""
+    flush = getattr(channel, "flush", None)
+    if flush is not None:
+        flush()
+    if channel.transport.dataBuffer or channel.transport._tempDataBuffer:
+        channel.transport.doWrite()
 
 
 def _send(socket: int, file: int, offset: int, length: int) -> int | None:
@@ -121,6 +133,7 @@ class _Room:
 
     def connectionLost(self, reason: Failure) -> None:
         """The connection has gone, which its transport is told as well."""
+        self._watching = False
         self._tell()
 
     def logPrefix(self) -> str:

@@ -20,7 +20,9 @@ from twisted_s3.interfaces import IPayload
 from twisted_s3.model import SSE_S3, ByteRange, Encryption, ObjectVersion, Properties
 from twisted_s3.protocol.encryption.sealing import KEY_BYTES, SealedPayload
 from twisted_s3.protocol.payload import Expectations, Payload
-from twisted_s3.storage.filesystem.disk import IDisk
+from twisted_s3.storage.filesystem import staging
+from twisted_s3.storage.filesystem.disk import Access, IDisk
+from twisted_s3.storage.filesystem.realdisk import RealDisk
 from twisted_s3.storage.filesystem.store import FilesystemStore
 
 SIZE = 700_000
@@ -135,6 +137,40 @@ class AdoptingTests(FilesystemKit, TestCase):
         self.assertTrue(await self.copy())
         self.assertEqual(self.calls.count("copy_range"), 1)
         await self.assert_copied(other)
+
+    async def test_in_steps(self) -> None:
+        """Others have their turn in the pool in the middle of a large copy."""
+        self.patch(staging, "COPY_BYTES", 1 << 18)
+        await self.put("x", BODY)
+        self.assertFalse(await self.copy())
+        self.assertEqual(self.calls.count("copy_range"), 3)
+        await self.assert_copied()
+
+    async def test_record_that_rots(self) -> None:
+        """A record that is not as it was written is not handed on: the bytes are read."""
+        for rotten in (md5(BODY).hexdigest().encode(), b"CRC64NVME"):
+            await self.put("x", BODY)
+            record = os.getxattr(self.path("x"), "user.s3store")
+            at = record.index(rotten)
+            record = record[:at] + (b"0" if record[at : at + 1] != b"0" else b"1") + record[at + 1 :]
+            os.setxattr(self.path("x"), "user.s3store", record)
+            self.assertTrue(await self.copy())
+            version = await self.assert_copied()
+            self.assertEqual(version.checksums.keys(), {"CRC64NVME"})
+
+    async def test_written_back(self) -> None:
+        """A large copy is on its way to the disk before it is synced."""
+        begun = []
+        disk = RealDisk(self.root / "other")
+        self.addCleanup(disk.shut)
+        disk._start_writeback = lambda *window: begun.append(window[1:])
+        source, target = (disk.open(name, Access.NEW) for name in (b"a", b"b"))
+        disk.truncate(source, 20 << 20)
+        disk.copy_range(source, 0, target, 0, 20 << 20)
+        self.assertEqual(begun, [(0, 8 << 20), (8 << 20, 8 << 20)])
+        self.assertEqual(disk.fstat(target).size, 20 << 20)
+        disk.close(source)
+        disk.close(target)
 
     async def test_damaged(self) -> None:
         """The copy of a damaged object is damaged, which it shows, rather than a sound one of other bytes."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_s3.storage.filesystem.attributes import Attributes, LibcAttributes, OsAttributes
+from twisted_s3.storage.filesystem.attributes import Attributes, LibcAttributes, OsAttributes, best_attributes
 from twisted_s3.storage.filesystem.beneath import OpenBeneath, open_by_names
 from twisted_s3.storage.filesystem.disk import Access, Stat, UnsyncedDisk
 from twisted_s3.storage.filesystem.realdisk import RealDisk
@@ -215,6 +215,7 @@ class BestWayTests(SynchronousTestCase):
 
     def test_names_of_this_kernel(self) -> None:
         """On this system the quick way is there, with ``getxattrat`` or without."""
+        self.assertIsInstance(best_attributes(), LibcAttributes)
         with tempfile.NamedTemporaryFile() as file:
             os.setxattr(file.fileno(), ATTRIBUTE, b"1")
             for attributes in (LibcAttributes(), _NoSuchCall(), OsAttributes()):

@@ -27,8 +27,8 @@ class Target(Protocol):
     def write(self, offset: int, chunks: Sequence[bytes]) -> None:
         """Write chunks at an offset of the body."""
 
-    def copy(self, source: Descriptor, length: int) -> None:
-        """Write the first ``length`` bytes of a file, from the start."""
+    def copy(self, source: Descriptor, offset: int, length: int) -> None:
+        """Write bytes of a file at the offset that they have there."""
 
     def close(self) -> None:
         """Let go of it; what was not committed vanishes. Called once, also without ``open``."""
@@ -56,9 +56,9 @@ class TemporaryTarget:
         """Write into the file."""
         self._disk.write(self.temporary.descriptor, offset, chunks)
 
-    def copy(self, source: Descriptor, length: int) -> None:
+    def copy(self, source: Descriptor, offset: int, length: int) -> None:
         """Copy into the file, sharing blocks where the filesystem can."""
-        self._disk.copy_range(source, 0, self.temporary.descriptor, 0, length)
+        self._disk.copy_range(source, offset, self.temporary.descriptor, offset, length)
 
     def close(self) -> None:
         """Remove the file, unless it has become an object."""
@@ -107,27 +107,37 @@ class Intake:
                 self._close()
                 raise
 
-    def copy(self, source: Descriptor, known: Digest, unchanged: Callable[[], bool]) -> bool:
-        """Take all bytes of a file, which came to ``known``, unseen. Gives whether that was done; if not, `take` them.
+    def adopt(self, known: Digest, sound: Callable[[], bool]) -> bool:
+        """Begin to copy a file whose bytes came to ``known``, unseen. Gives whether that can be; if not, `take` them.
 
-        :param unchanged: whether they still are what they came to.
+        :param sound: whether they still are what they came to, as far as anybody can see.
         """
         with self._lock:
             self._check_open()
             digest = self._payload.adopt(known)
-            if digest is None or not unchanged():
+            if digest is None or not sound():
                 return False
-            try:
-                self._open()
-                self._target.copy(source, known.size)
-                if not unchanged():
-                    return False
-            except BaseException:
-                self._close()
-                raise
             # What the bytes were is kept, not what a disk may have made of them since: a damaged copy shows as such.
             self._adopted = attrs.evolve(digest, at_rest=known.at_rest)
             return True
+
+    def copy(self, source: Descriptor, offset: int, length: int) -> None:
+        """Copy the next bytes of the file."""
+        with self._lock:
+            self._check_open()
+            try:
+                self._open()
+                self._target.copy(source, offset, length)
+            except BaseException:
+                self._close()
+                raise
+
+    def confirm(self, sound: Callable[[], bool]) -> bool:
+        """Say that all is copied. Gives whether it counts; if not, `take` the bytes, which go in its place."""
+        with self._lock:
+            if not sound():
+                self._adopted = None
+            return self._adopted is not None
 
     def finish(self, pieces: Sequence[bytes], commit: Callable[[Digest], T]) -> T:
         """Take the last bytes, verify the whole, and ``commit`` what is then in the target."""

@@ -170,12 +170,12 @@ class PartTarget:
             raise S3Error("IncompleteBody", "The part is longer than was declared.")
         self._parts.disk.write(self._file, self._offset + offset, chunks)
 
-    def copy(self, source: Descriptor, length: int) -> None:
+    def copy(self, source: Descriptor, offset: int, length: int) -> None:
         """Copy into the slot or the file apart, sharing blocks where the filesystem can."""
         assert self._file is not None
-        if length > self._size:
+        if offset + length > self._size:
             raise S3Error("IncompleteBody", "The part is longer than was declared.")
-        self._parts.disk.copy_range(source, 0, self._file, self._offset, length)
+        self._parts.disk.copy_range(source, offset, self._file, self._offset + offset, length)
 
     def prepare(self, digest: Digest) -> Part:
         """Make the bytes durable, and a record of the part that is to come."""

@@ -13,7 +13,10 @@ from zope.interface import implementer
 from twisted_s3.interfaces import IDecipher, IOpenedObject
 from twisted_s3.model import FULL_OBJECT, Digest, ObjectVersion
 from twisted_s3.storage.filesystem.disk import Descriptor, IDisk
+from twisted_s3.storage.filesystem.files import Found
+from twisted_s3.storage.filesystem.metadata import Metadata
 from twisted_s3.storage.filesystem.pool import DiskPool
+from twisted_s3.storage.filesystem.record import Stamp
 
 T = TypeVar("T")
 
@@ -32,11 +35,13 @@ _SAMPLE_BYTES = 128 << 10
 class OpenedObject:
     """One version: its metadata and the descriptor of the inode that it came from."""
 
-    def __init__(self, disk: IDisk, pool: DiskPool, descriptor: Descriptor, version: ObjectVersion) -> None:
+    def __init__(self, disk: IDisk, pool: DiskPool, found: Found, version: ObjectVersion, metadata: Metadata) -> None:
         self.version = version
         self._disk = disk
         self._pool = pool
-        self._descriptor = descriptor
+        self._descriptor = found.descriptor
+        self._stat = found.stat
+        self._metadata = metadata
         self._decipher: IDecipher | None = None
         self._lock = Lock()
         self._readers = 0
@@ -69,10 +74,10 @@ class OpenedObject:
             return None
         return Digest(version.size, version.etag, version.checksums, version.at_rest)
 
-    def is_unchanged(self) -> bool:
-        """Whether the file looks as it did when its record was made. Blocks."""
-        found = self._disk.fstat(self._descriptor)
-        return (found.size, found.mtime_ns / 1e9) == (self.version.size, self.version.last_modified)
+    def is_as_recorded(self) -> bool:
+        """Whether the file looks as it did when it was opened, and its record is whole. Blocks."""
+        stat = self._disk.fstat(self._descriptor)
+        return Stamp.of(stat) == Stamp.of(self._stat) and not self._metadata.is_damaged(self._descriptor, stat)
 
     async def lend(self, job: Callable[[Descriptor], T]) -> T:
         """Run ``job`` in the pool, with the descriptor of the file, which stays open for it."""

@@ -15,7 +15,7 @@ from zope.interface import implementer
 from twisted_s3.storage.filesystem.attributes import Attributes, best_attributes
 from twisted_s3.storage.filesystem.beneath import OpenBeneath, best_opener
 from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Kind, Stat, Temporary
-from twisted_s3.storage.filesystem.writeback import find_start, full_windows
+from twisted_s3.storage.filesystem.writeback import WINDOW, find_start, full_windows
 
 _FLAGS = {
     Access.READ: os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY,
@@ -174,9 +174,12 @@ class RealDisk:
             del rest[:done]
             if wrote:
                 rest[0] = rest[0][wrote:]
-        gathered, length = full_windows(start, offset)
+        self._begin_writeback(descriptor, start, offset)
+
+    def _begin_writeback(self, descriptor: Descriptor, offset: int, stop: int) -> None:
+        start, length = full_windows(offset, stop)
         if length and self._start_writeback is not None:
-            self._start_writeback(descriptor, gathered, length)
+            self._start_writeback(descriptor, start, length)
 
     def uncache(self, descriptor: Descriptor) -> None:
         """Tell the kernel, where it has a call for it."""
@@ -189,7 +192,7 @@ class RealDisk:
         """Copy between files in the kernel, or else through memory."""
         while length:
             try:
-                count = os.copy_file_range(source, target, length, source_offset, target_offset)
+                count = os.copy_file_range(source, target, min(length, WINDOW), source_offset, target_offset)
             except OSError as error:
                 if error.errno not in _NO_COPY:
                     raise
@@ -198,6 +201,7 @@ class RealDisk:
                 count = len(data)
             if not count:
                 raise OSError(errno.EIO, "the source has become shorter")
+            self._begin_writeback(target, target_offset, target_offset + count)
             source_offset += count
             target_offset += count
             length -= count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
@@ -22,6 +23,9 @@ T = TypeVar("T")
 
 #: Bodies below this size take one hop to the pool, others one for each piece of it. At most two are in memory.
 PIECE_BYTES = 512 << 10
+
+#: What one job copies from file to file, after which others have their turn in the pool.
+COPY_BYTES = 64 << 20
 
 
 class _Staged:
@@ -63,13 +67,16 @@ class _Staged:
             with disk_failures():
                 await self._pool.run(self._intake.drop)
 
-    async def _copied(self, source: IOpenedObject, range: ByteRange) -> bool:
-        if range.length != source.version.size or range.length < PIECE_BYTES or not isinstance(source, OpenedObject):
+    async def _copied(self, source: IOpenedObject, span: ByteRange) -> bool:
+        if span.length != source.version.size or span.length < PIECE_BYTES or not isinstance(source, OpenedObject):
             return False
         known = source.digest()
-        if known is None:
+        if known is None or not await source.lend(lambda _: self._intake.adopt(known, source.is_as_recorded)):
             return False
-        return await source.lend(lambda file: self._intake.copy(file, known, source.is_unchanged))
+        for offset in range(0, known.size, COPY_BYTES):
+            length = min(COPY_BYTES, known.size - offset)
+            await source.lend(partial(self._intake.copy, offset=offset, length=length))
+        return await source.lend(lambda _: self._intake.confirm(source.is_as_recorded))
 
     async def _ready(self) -> None:
         """Called before any bytes go to the disk."""

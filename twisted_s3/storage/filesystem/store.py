@@ -124,7 +124,7 @@ class FilesystemStore:
         directories = DirectorySync(disk)
         self._locks = locks = Locks(disk)
         self._files = Files(disk, directories)
-        metadata = Metadata(disk, self._files)
+        metadata = self._metadata = Metadata(disk, self._files)
         self._buckets = Buckets(disk, self._files, directories, locks, is_bucket_name, self._now)
         versions = Versions(disk, self._files, directories, metadata)
         self._lookup = Lookup(disk, locks, metadata, versions, self._buckets, self._now)
@@ -248,7 +248,7 @@ class FilesystemStore:
         # What is encrypted can not be read at all when it is damaged.
         verified = self._verify_reads and version.at_rest and version.encryption is None
         make = VerifyingObject if verified else OpenedObject
-        return make(self._disk, self._pool, found.descriptor, version)
+        return make(self._disk, self._pool, found, version, self._metadata)
 
     async def head_object(
         self, bucket: str, key: str, version_id: str | None = None, unread: bool = False

@@ -8,7 +8,9 @@ from twisted.logger import Logger
 
 from twisted_s3.model import Digest, ObjectVersion
 from twisted_s3.storage.filesystem.atrest import AtRest
-from twisted_s3.storage.filesystem.disk import Descriptor, IDisk
+from twisted_s3.storage.filesystem.disk import IDisk
+from twisted_s3.storage.filesystem.files import Found
+from twisted_s3.storage.filesystem.metadata import Metadata
 from twisted_s3.storage.filesystem.pool import DiskPool
 from twisted_s3.storage.filesystem.reading import OpenedObject
 
@@ -22,8 +24,8 @@ class VerifyingObject(OpenedObject):
 
     _log = Logger()
 
-    def __init__(self, disk: IDisk, pool: DiskPool, descriptor: Descriptor, version: ObjectVersion) -> None:
-        super().__init__(disk, pool, descriptor, version)
+    def __init__(self, disk: IDisk, pool: DiskPool, found: Found, version: ObjectVersion, metadata: Metadata) -> None:
+        super().__init__(disk, pool, found, version, metadata)
         self._at_rest = AtRest()
         self._verified = 0
 
