@@ -57,14 +57,30 @@ class SendingTests(WireTestCase):
         self.assertTrue(handed[1].endswith(b"\r\n\r\n"))
 
     @coroutine
+    async def test_told_before(self) -> None:
+        """Who has an answer finds its request in the log."""
+        server, wire = await self.prepared()
+        (channel,) = server.site._channels
+        send, told = channel.transport.writeSomeData, []
+
+        def watch(data: bytes) -> Any:
+            told.append(server.finished[-1].passage.operation)
+            return send(data)
+
+        channel.transport.writeSomeData = watch
+        for method in ("GET", "HEAD", "DELETE"):
+            await wire.exchange(request(method), bodiless=method != "GET")
+        self.assertEqual(told, ["GetObject", "HeadObject", "DeleteObject"])
+
+    @coroutine
     async def test_in_order(self) -> None:
         """What the system does not take waits, and so does all behind it."""
         for taken in (0, 1, 99):
             server, wire = await self.prepared()
             (channel,) = server.site._channels
             handed = self.watched(server, lambda size, taken=taken: taken)
-            channel.write(b"a" * 100)
-            channel.write(b"b")
+            channel._send(b"a" * 100)
+            channel._send(b"b")
             self.assertEqual(handed[:2], [b"a" * 100, b""])
             await wire.until(lambda wire=wire: len(wire.received) >= 101)
             self.assertEqual(bytes(wire.received), b"a" * 100 + b"b")
@@ -76,7 +92,7 @@ class SendingTests(WireTestCase):
         (channel,) = server.site._channels
         handed = self.watched(server)
         limit = channel.transport.SEND_LIMIT
-        channel.write(bytes(limit + 1))
+        channel._send(bytes(limit + 1))
         self.assertEqual(handed, [b""])
 
     @coroutine

@@ -19,6 +19,7 @@ from twisted_s3.protocol.names import decode_key
 from twisted_s3.protocol.xmldocs import error_document
 from twisted_s3.testing.faults import CutAnswer, Faults, Proceed
 from twisted_s3.web.bodies import ClientGone, NoBody
+from twisted_s3.web.flow import flush
 from twisted_s3.web.gate import PREFLIGHT, Gate, Passage, Target
 from twisted_s3.web.render import prepare
 from twisted_s3.web.resources import S3Resource
@@ -80,6 +81,7 @@ class FaultyResource(S3Resource):
             if answer.after is not None:
                 prepare(request, answer, request_id, self.ids.host_id)
                 request.write(await _beginning(answer, answer.after))
+                flush(request)
         finally:
             if answer.download is not None:
                 answer.download.opened.close()

@@ -50,7 +50,7 @@ class S3Channel(http.HTTPChannel):
     _host: IAddress | None = None
     _deadline: float | None = None
     _alarm: IDelayedCall | None = None
-    _head: bytes = b""
+    _unsent: list[bytes] | None = None
 
     # The connection
 
@@ -292,25 +292,31 @@ class S3Channel(http.HTTPChannel):
         return self._secure
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
-        """Write the head of an answer; ours goes out with the first bytes of the body."""
+        """Write the head of an answer; ours waits for its body."""
         if isinstance(headers, AnswerHeaders):
-            self._head = b"%b %b %b\r\n%b\r\n" % (version, code, reason, headers.lines())
+            self._unsent = [b"%b %b %b\r\n%b\r\n" % (version, code, reason, headers.lines())]
         else:
             super().writeHeaders(version, code, reason, headers)
 
     def write(self, data: bytes) -> None:
-        """Write more of an answer."""
-        head, self._head = self._head, b""
-        self._send(head + data if head else data)
+        """Write more of an answer; a little of ours waits until the answer is done, or for :meth:`flush`."""
+        if self._unsent is None:
+            super().write(data)
+            return
+        self._unsent.append(data)
+        if len(data) > Connection.SEND_LIMIT:
+            self.flush()
 
     def writeSequence(self, iovec: Sequence[bytes]) -> None:
         """Write more of an answer."""
         self.write(b"".join(iovec))
 
     def flush(self) -> None:
-        """Write a head for whose body nobody has come yet."""
-        if self._head:
-            self.write(b"")
+        """Send what waits of an answer that is not done."""
+        if self._unsent:
+            data = b"".join(self._unsent)
+            self._unsent.clear()
+            self._send(data)
 
     def _send(self, data: bytes) -> None:
         """Hand over at once what the system takes, without having the reactor ask it first; the rest waits.
@@ -352,6 +358,7 @@ class S3Channel(http.HTTPChannel):
         answers would pile up.
         """
         self.flush()
+        self._unsent = None
         if self._body is not None:
             self._body = None
             self.persistent = False
@@ -383,6 +390,7 @@ class S3Channel(http.HTTPChannel):
         """
         if self._closing:
             return
+        self.flush()
         self._closing = True
         self.setTimeout(self.limits.idle_timeout)
         self._networkProducer.resumeProducing()

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from twisted.web.server import Request
 
 
+def flush(request: Request) -> None:
+    """Send what was written, where the channel holds it back until the end; one of ``twisted.web``'s own does not."""
+    sends = getattr(request.channel, "flush", None)
+    if sends is not None:
+        sends()
+
+
 @implementer(IPushProducer)
 class Flow:
     """Says when the client has taken what was written. Whoever owns the connection ends it if that never happens."""

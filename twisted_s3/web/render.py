@@ -17,6 +17,7 @@ from twisted_s3.operations.patience import Work
 from twisted_s3.protocol.xmldocs import PROLOG, error_document
 from twisted_s3.web.bodies import ClientGone
 from twisted_s3.web.downloads import send_download
+from twisted_s3.web.flow import flush
 
 if TYPE_CHECKING:
     from twisted.web.server import Request
@@ -100,7 +101,7 @@ def _on_one_line(value: str) -> str:
 
 
 async def render(request: Request, answer: Answer, request_id: str, host_id: str) -> str:
-    """Write an answer and finish the request. Gives the code of an error that the answer ends with, else "".
+    """Write an answer; finishing the request is for the caller. Gives the code of an error that it ends with, else "".
 
     :raise ClientGone: when the client left before its end.
     :raise Exception: what reading a download raises; then ``request.startedWriting`` says whether any of it is sent.
@@ -115,7 +116,6 @@ async def render(request: Request, answer: Answer, request_id: str, host_id: str
         request.write(b"" if request.method == b"HEAD" else answer.body)
     if request._disconnected:
         raise ClientGone
-    request.finish()
     return error
 
 
@@ -125,9 +125,11 @@ async def _send_later(request: Request, later: Work[Answer], request_id: str, ho
     A client that leaves does not keep the work from its end.
     """
     request.write(PROLOG)
+    flush(request)
     while not await later.wait():
         if not request._disconnected:
             request.write(b" ")
+            flush(request)
     code = ""
     try:
         body = later.result().body

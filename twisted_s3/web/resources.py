@@ -137,6 +137,7 @@ class S3Resource(Resource):
         remote = getattr(request.client, "host", "") or ""
         passage = Passage(origin=Origin(request_id, remote))
         error = ""
+        gone = False
         shared: Headers = ()
         try:
             try:
@@ -153,21 +154,22 @@ class S3Resource(Resource):
                 error = "InternalError"
                 await self._refuse(request, S3Error("InternalError"), shared, body, request_id)
         except ClientGone:
+            gone = True
             error = error or "ClientGone"
-        if self._finished is not None:
-            self._finished(
-                Finished(
-                    passage,
-                    head,
-                    request_id,
-                    remote,
-                    request.code if request.startedWriting else None,
-                    request.sentLength,
-                    body.received,
-                    clock.seconds() - began,
-                    error,
-                )
+        status = request.code if request.startedWriting else None
+        seconds = clock.seconds() - began
+        try:
+            # Whoever has the answer finds it in the log.
+            self._tell(
+                Finished(passage, head, request_id, remote, status, request.sentLength, body.received, seconds, error)
             )
+        finally:
+            if not gone:
+                request.finish()
+
+    def _tell(self, request: Finished) -> None:
+        if self._finished is not None:
+            self._finished(request)
 
     async def _refuse(self, request: Request, error: S3Error, shared: Headers, body: Body, request_id: str) -> None:
         """Send an error; where another answer has begun, end the connection, for that one must not look whole."""

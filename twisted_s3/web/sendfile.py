@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from twisted_s3.model import ByteRange
 from twisted_s3.operations.call import Download
-from twisted_s3.web.flow import Flow
+from twisted_s3.web.flow import Flow, flush
 
 if TYPE_CHECKING:
     from twisted.web.server import Request
@@ -45,8 +45,10 @@ async def send_file(request: Request, download: Download, flow: Flow) -> ByteRan
     channel, transport = request.channel, request.channel.transport
     file = download.opened.fileno()
     offset, stop = download.range.start, download.range.stop
-    _send_waiting(channel)
-    if file is None or transport.dataBuffer or transport._tempDataBuffer:
+    flush(request)
+    if _has_waiting(transport):
+        transport.doWrite()
+    if file is None or _has_waiting(transport):
         return download.range
     room = _Room(transport)
     fetched = offset
@@ -71,13 +73,8 @@ async def send_file(request: Request, download: Download, flow: Flow) -> ByteRan
     return ByteRange(stop, stop)
 
 
-def _send_waiting(channel: Any) -> None:
-    """Send what was written before, the head above all. The channel may be one of ``twisted.web``'s own."""
-    flush = getattr(channel, "flush", None)
-    if flush is not None:
-        flush()
-    if channel.transport.dataBuffer or channel.transport._tempDataBuffer:
-        channel.transport.doWrite()
+def _has_waiting(transport: Connection) -> bool:
+    return bool(transport.dataBuffer or transport._tempDataBuffer)
 
 
 def _send(socket: int, file: int, offset: int, length: int) -> int | None:
