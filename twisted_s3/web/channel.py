@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from twisted_s3.errors import S3Error
 from twisted_s3.web.bodies import NoBody, RequestBody
+from twisted_s3.web.flow import has_waiting
 from twisted_s3.web.limits import HTTPLimits
 from twisted_s3.web.render import AnswerHeaders, raw_error
 
@@ -325,7 +326,7 @@ class S3Channel(http.HTTPChannel):
         """
         transport = self.transport
         alone = not (self._buffer or self._dataBuffer)
-        if alone and self._is_plain() and len(data) <= transport.SEND_LIMIT and not _has_waiting(transport):
+        if alone and self._is_plain() and len(data) <= transport.SEND_LIMIT and not has_waiting(transport):
             sent = transport.writeSomeData(data)
             # Of a connection that is lost its own write finds out.
             data = data[sent:] if isinstance(sent, int) else data
@@ -416,8 +417,3 @@ class S3Channel(http.HTTPChannel):
         self.persistent = False
         if not self.requests and not self._closing:
             self._leave()
-
-
-def _has_waiting(transport: Connection) -> bool:
-    """Whether bytes wait for the system to take them, before which no others may go."""
-    return bool(transport.dataBuffer or transport._tempDataBuffer)

@@ -11,6 +11,7 @@ from zope.interface import implementer
 from twisted_s3.web.bodies import ClientGone
 
 if TYPE_CHECKING:
+    from twisted.internet.tcp import Connection
     from twisted.web.server import Request
 
 
@@ -19,6 +20,11 @@ def flush(request: Request) -> None:
     sends = getattr(request.channel, "flush", None)
     if sends is not None:
         sends()
+
+
+def has_waiting(transport: Connection) -> bool:
+    """Whether bytes wait for the system to take them, before which no others may go."""
+    return bool(transport.dataBuffer or transport._tempDataBuffer)
 
 
 @implementer(IPushProducer)

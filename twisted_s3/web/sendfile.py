@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from twisted_s3.model import ByteRange
 from twisted_s3.operations.call import Download
-from twisted_s3.web.flow import Flow, flush
+from twisted_s3.web.flow import Flow, flush, has_waiting
 
 if TYPE_CHECKING:
     from twisted.web.server import Request
@@ -46,9 +46,9 @@ async def send_file(request: Request, download: Download, flow: Flow) -> ByteRan
     file = download.opened.fileno()
     offset, stop = download.range.start, download.range.stop
     flush(request)
-    if _has_waiting(transport):
+    if has_waiting(transport):
         transport.doWrite()
-    if file is None or _has_waiting(transport):
+    if file is None or has_waiting(transport):
         return download.range
     room = _Room(transport)
     fetched = offset
@@ -71,10 +71,6 @@ async def send_file(request: Request, download: Download, flow: Flow) -> ByteRan
     finally:
         room.close()
     return ByteRange(stop, stop)
-
-
-def _has_waiting(transport: Connection) -> bool:
-    return bool(transport.dataBuffer or transport._tempDataBuffer)
 
 
 def _send(socket: int, file: int, offset: int, length: int) -> int | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
 from twisted.internet.defer import Deferred
 
 from twisted_s3.interfaces import Choice, Condition, Witness
@@ -12,9 +15,18 @@ from twisted_s3.storage.filesystem.locks import turn_of_key, turn_of_upload
 from twisted_s3.storage.filesystem.pool import DiskPool
 from twisted_s3.storage.filesystem.turns import Turns
 
+T = TypeVar("T")
+
+
+def going_on(work: Coroutine[Any, Any, T]) -> Deferred[T]:
+    """What ``work`` comes to. It goes on when nobody waits for it any more: cancelling this only ends the waiting."""
+    made: Deferred[T] = Deferred()
+    Deferred.fromCoroutine(work).addCallbacks(made.callback, made.errback)
+    return made
+
 
 class Completer:
-    """Runs a completion in the pool."""
+    """Runs a completion in the pool, which must go on to its end: a lock is kept from one job to the next."""
 
     def __init__(self, pool: DiskPool, turns: Turns, completion: Completion, bucket: BucketLayout) -> None:
         self._pool = pool
@@ -32,21 +44,6 @@ class Completer:
         default_lock: ObjectLock,
     ) -> ObjectVersion:
         """Make the object. :raise S3Error: as :meth:`Completion.complete`."""
-        # What is begun goes on when nobody waits for it any more: a lock is kept from one job to the next.
-        made: Deferred[ObjectVersion] = Deferred()
-        work = self._complete(key, upload_id, choose, condition, witness, default_lock)
-        Deferred.fromCoroutine(work).addCallbacks(made.callback, made.errback)
-        return await made
-
-    async def _complete(
-        self,
-        key: str,
-        upload_id: str,
-        choose: Choice,
-        condition: Condition,
-        witness: Witness,
-        default_lock: ObjectLock,
-    ) -> ObjectVersion:
         completion, bucket, run = self._completion, self._bucket, self._pool.run
         of_upload, of_key = turn_of_upload(upload_id), turn_of_key(bucket.name, key)
         about = condition, witness

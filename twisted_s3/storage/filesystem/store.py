@@ -40,7 +40,7 @@ from twisted_s3.model import (
 )
 from twisted_s3.protocol.walks import KeyWalk, VersionWalk
 from twisted_s3.storage.filesystem.buckets import Buckets, is_folder_name
-from twisted_s3.storage.filesystem.completer import Completer
+from twisted_s3.storage.filesystem.completer import Completer, going_on
 from twisted_s3.storage.filesystem.completion import Completion
 from twisted_s3.storage.filesystem.deliveries import Deliveries
 from twisted_s3.storage.filesystem.disk import IDisk, UnsyncedDisk
@@ -414,7 +414,7 @@ class FilesystemStore:
         """Make the object out of what is chosen of the parts, in one commit. :raise S3Error: ``NoSuchUpload``."""
         completer = Completer(self._pool, self._turns, self._completion, self._buckets.layout(bucket))
         with disk_failures():
-            return await completer.complete(key, upload_id, choose, condition, witness, default_lock)
+            return await going_on(completer.complete(key, upload_id, choose, condition, witness, default_lock))
 
     async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         """Drop an upload and its parts. :raise S3Error: ``NoSuchUpload``."""
