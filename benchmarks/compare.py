@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import attrs
+from msgspec import structs
 
 from benchmarks import processes
 from benchmarks.contestants import LIMIT
@@ -45,7 +45,7 @@ class Comparison:
 
     def run(self, workload: Workload) -> None:
         """Measure a workload with every server, in turns."""
-        way = attrs.evolve(workload.way, certificate=self._certificate if workload.tls else None)
+        way = structs.replace(workload.way, certificate=self._certificate if workload.tls else None)
         (processes.keep_to_load_core if way.pinned else processes.leave_load_core)()
         # Those of another way would hold on to what they know of the buckets.
         self._end([pair for pair in self._running if pair[1] != way])
@@ -133,7 +133,7 @@ def scale_of(options: argparse.Namespace) -> Scale:
     """How much of everything the options ask for."""
     scale = SMOKE if options.smoke else LONG if options.long else STANDARD
     asked = {name: getattr(options, name) for name in ("seconds", "rounds") if getattr(options, name)}
-    return attrs.evolve(scale, **asked)
+    return structs.replace(scale, **asked)
 
 
 def arguments() -> argparse.ArgumentParser:

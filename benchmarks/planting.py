@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import attrs
 from awscrt.checksums import crc64nvme
+from msgspec import structs
 
 from benchmarks.servers import Server
 from benchmarks.work import Place, put_all
@@ -48,7 +48,7 @@ def _records(place: Place, server: Server, bucket: str, keys: Sequence[str]) -> 
         content = b"%0*d" % (SIZE, number)
         stamp = Stamp(SIZE, began + number, file.stat().st_ino)
         crc = crc64nvme(content)
-        version = attrs.evolve(
+        version = structs.replace(
             uploaded,
             etag=hashlib.md5(content).hexdigest(),
             checksums={"CRC64NVME": b64encode(crc.to_bytes(8, "big")).decode()},

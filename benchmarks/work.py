@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
+from msgspec import structs
 
 from benchmarks.exchange import exchange
 from benchmarks.servers import Server, Way
@@ -50,7 +51,7 @@ class Scale:
 
 
 STANDARD = Scale()
-LONG = attrs.evolve(STANDARD, rounds=5, listed=1_000_000, rivals=1_000_000)
+LONG = structs.replace(STANDARD, rounds=5, listed=1_000_000, rivals=1_000_000)
 SMOKE = Scale(
     seconds=0.15,
     rounds=1,

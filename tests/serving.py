@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import attrs
 import boto3
 from botocore.config import Config
+from msgspec import structs
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
@@ -67,7 +68,7 @@ class Server:
     @property
     def website(self) -> Server:
         """The websites, as a server to send requests to."""
-        return attrs.evolve(self, url=self.website_url)
+        return structs.replace(self, url=self.website_url)
 
     def client(self, user: User = ALICE, region: str = REGION, **config: Any) -> Any:
         """A boto3 client of the server, for use in a thread."""

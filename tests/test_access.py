@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
+from msgspec import structs
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -143,7 +143,7 @@ class BucketPolicies(Access):
             self.assertEqual(self.who("s3:GetObject", bucket), [True, True, True, False], principal)
         named = bucket_with(statement("Allow", "s3:GetObject", {"AWS": "arn:aws:iam:::user/robert"}))
         self.assertEqual(self.allows(BOB, "s3:GetObject", named), False)
-        self.assertEqual(self.allows(attrs.evolve(BOB, name="robert"), "s3:GetObject", named), True)
+        self.assertEqual(self.allows(structs.replace(BOB, name="robert"), "s3:GetObject", named), True)
 
     def test_deny_wins(self) -> None:
         """Also over the owner and the administrator, except for mending the policy."""
@@ -198,7 +198,7 @@ class UserPolicies(Access):
     def user(self, name: str, *statements: Mapping[str, Any]) -> User:
         """Bob with a ready-made policy, or one of statements."""
         document = {"Version": "2012-10-17", "Statement": statements} if statements else canned_document(name)
-        return attrs.evolve(BOB, policy=json.dumps(document).encode())
+        return structs.replace(BOB, policy=json.dumps(document).encode())
 
     def test_ready_made(self) -> None:
         """They hold in every bucket that they name."""
@@ -288,7 +288,7 @@ class ACLs(Access):
         self.assertEqual(self.who("s3:GetObject", public, theirs), [True, False, True, False])
         self.assertEqual(self.who("s3:GetObject", public, object_of(ALICE)), [True] * 4)
         # What a person dropped into the folder is the bucket owner's.
-        dropped = attrs.evolve(theirs, owner="")
+        dropped = structs.replace(theirs, owner="")
         self.assertEqual(self.who("s3:GetObject", bucket, dropped), [True, True, False, False])
 
     def test_enforced(self) -> None:

@@ -6,9 +6,9 @@ import io
 import json
 from typing import Any
 
-import attrs
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from twisted.logger import Logger, LogPublisher, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -62,7 +62,7 @@ class AccessLogTests(SynchronousTestCase):
 
     @given(st.text(st.characters()))
     def test_no_key_breaks_out_of_its_quotes(self, key: str) -> None:
-        line = str(attrs.evolve(ENTRY, key=key))
+        line = str(structs.replace(ENTRY, key=key))
         self.assertTrue(line.isprintable())
         _, _, rest = line.partition(' key="')
         end = 0

@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import attrs
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -100,7 +100,7 @@ class SourceTests(CredentialsCase):
         first, second, third = self.sources({}, toml).configured()
         self.assertEqual(
             second,
-            attrs.evolve(first, access_key="second", secret_key="secret-of-second", expires=1893456000.0),
+            structs.replace(first, access_key="second", secret_key="secret-of-second", expires=1893456000.0),
         )
         self.assertEqual((first.name, first.administrator, first.expires), ("alice", True, None))
         self.assertEqual((third.name, third.administrator), ("third", False))

@@ -18,6 +18,7 @@ from pathlib import Path
 from unittest import SkipTest
 
 import attrs
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_s3 import interfaces, testing
@@ -75,9 +76,9 @@ def steps_of(page: str) -> Sequence[Step]:
             if text.startswith("$ "):
                 steps.append(Step(text[2:], serves=kind == "server"))
             elif text.startswith("> "):
-                steps[-1] = attrs.evolve(steps[-1], command=f"{steps[-1].command}\n{text[2:]}")
+                steps[-1] = structs.replace(steps[-1], command=f"{steps[-1].command}\n{text[2:]}")
             elif text:
-                steps[-1] = attrs.evolve(steps[-1], expected=f"{steps[-1].expected}{text}\n")
+                steps[-1] = structs.replace(steps[-1], expected=f"{steps[-1].expected}{text}\n")
     return steps
 
 

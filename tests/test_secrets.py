@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-import attrs
+from msgspec import structs
 from twisted.logger import LogPublisher, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -119,7 +119,7 @@ class DaemonTests(SecretsCase):
         """Good requests, bad ones, and some that can not be answered."""
         statuses = set()
         for how in ("v4 header", "v4 query", "v2 header", "v2 query"):
-            for user in (ADMIN, BOB, attrs.evolve(BOB, session_token=None)):
+            for user in (ADMIN, BOB, structs.replace(BOB, session_token=None)):
                 for method, path in (("PUT", "/bucket"), ("PUT", "/bucket/key"), ("GET", "/bucket/key"), ("GET", "/")):
                     head = signing.signed(method, path, how=how, user=user, region=REGION)
                     self.secrets += signatures_of(head)
@@ -137,7 +137,7 @@ class DaemonTests(SecretsCase):
         self.secrets += signatures_of(head)
         statuses.add(self.ask(head, b"x"))
         # Somebody without the secret learns neither that nor what would have been right.
-        thief = attrs.evolve(ADMIN, secret_key="a guess of sixteen")
+        thief = structs.replace(ADMIN, secret_key="a guess of sixteen")
         self.assertEqual(self.ask(signing.signed("GET", "/bucket/key", user=thief, region=REGION)), 403)
         self.assertTrue({200, 400, 403} <= statuses, statuses)
         self.assertTrue(max(statuses) >= 500, statuses)

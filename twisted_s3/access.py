@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-import attrs
+from msgspec import Struct
 from zope.interface import implementer
 
 from twisted_s3.errors import S3Error
@@ -87,8 +87,7 @@ _KEY_ACTIONS = frozenset(
 )
 
 
-@attrs.frozen
-class _Words:
+class _Words(Struct, frozen=True):
     """What the policies say of a request."""
 
     bucket: Decision

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from time import time
 
-import attrs
+from msgspec import Struct
 from twisted.logger import Logger, LogLevel
 
 NAMESPACE = "twisted_s3.access"
@@ -35,8 +35,7 @@ def _quoted(text: str) -> str:
     return f'"{escaped(text, _QUOTING)}"'
 
 
-@attrs.frozen
-class AccessEntry:
+class AccessEntry(Struct, frozen=True):
     """What is known of a request when its answer is done.
 
     :ivar time: when it began, seconds since the epoch.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from secrets import token_hex
 from urllib.parse import unquote
 
-import attrs
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -43,8 +43,7 @@ _DAY = 86400
 _SECRET_PARAMETERS = ("signature", "security-token", "customer-key")
 
 
-@attrs.define
-class _Gathered:
+class _Gathered(Struct):
     """The lines of one log object to be.
 
     :ivar first: when the first request came, seconds since the epoch.
@@ -52,7 +51,7 @@ class _Gathered:
 
     bucket: Bucket
     first: float
-    lines: list[bytes] = attrs.field(factory=list)
+    lines: list[bytes] = []
     size: int = 0
 
 

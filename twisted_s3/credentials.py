@@ -15,12 +15,13 @@ import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import attrs
+from msgspec import structs
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from twisted_s3.discreet import Discreet
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import ICredentials
 from twisted_s3.model import User
@@ -138,14 +139,11 @@ def _person(source: str, fields: Mapping[str, object], rename: Callable[[str], s
         pairs.insert(0, {name: own[name] for name in _KEY if name in own})
     shared = {name: value for name, value in own.items() if name not in _KEY}
     first = _user(source, {**shared, **pairs[0]})
-    first = attrs.evolve(first, policy=_policy(source, fields.get("policy")))
+    first = structs.replace(first, policy=_policy(source, fields.get("policy")))
     others = [_user(source, pair) for pair in pairs[1:]]
     return [
         first,
-        *(
-            attrs.evolve(first, access_key=one.access_key, secret_key=one.secret_key, expires=one.expires)
-            for one in others
-        ),
+        *(structs.replace(first, access_key=o.access_key, secret_key=o.secret_key, expires=o.expires) for o in others),
     ]
 
 
@@ -241,20 +239,21 @@ def _checked(people: Sequence[Person]) -> Sequence[User]:
     _require_unique(people)
     if people and people[0][0].policy is not None:
         raise SettingsError("users", "the first user is the administrator, who may do everything and has no policy")
-    return [attrs.evolve(user, administrator=number == 0) for number, person in enumerate(people) for user in person]
+    return [structs.replace(user, administrator=number == 0) for number, person in enumerate(people) for user in person]
 
 
-@attrs.frozen
-class UserSources:
+class UserSources(Discreet, frozen=True):
     """Where the users of a server come from.
 
     :ivar environ: the environment; never shown in a ``repr``.
     """
 
+    HIDDEN: ClassVar = ("environ",)
+
     config: Path | None
     credentials: Path | None
     data_dir: Path
-    environ: Mapping[str, str] = attrs.field(repr=False)
+    environ: Mapping[str, str]
 
     @classmethod
     def of(cls, settings: Settings, environ: Mapping[str, str]) -> UserSources:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-import attrs
+from msgspec import Struct
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -17,8 +17,7 @@ from twisted_s3.protocol.events import Event, check_pattern, event_record
 Subscriber = Callable[[Mapping[str, Any]], object]
 
 
-@attrs.frozen(eq=False)
-class Subscription:
+class Subscription(Struct, frozen=True, eq=False):
     """What one subscriber wants to hear of."""
 
     pattern: str

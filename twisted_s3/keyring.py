@@ -21,14 +21,14 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import time
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-import attrs
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_s3.credentials import replace_file, sync
+from twisted_s3.discreet import Discreet
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IKeyService
 from twisted_s3.model import DataKey
@@ -57,18 +57,19 @@ def keyring_path(settings: Settings) -> Path:
     return settings.keyring
 
 
-@attrs.frozen
-class Key:
+class Key(Discreet, frozen=True):
     """A key of the keyring.
 
     :ivar id: tells it from the others, also from those with the same name.
     :ivar created: in ISO 8601.
     """
 
+    HIDDEN: ClassVar = ("secret",)
+
     id: str
     name: str
     created: str
-    secret: bytes = attrs.field(repr=False)
+    secret: bytes
 
 
 def check_name(name: str) -> str:

@@ -7,8 +7,11 @@ quotes; checksum values are base64 text as on the wire.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
-import attrs
+from msgspec import Struct, structs
+
+from twisted_s3.discreet import Discreet
 
 #: The version id of an object in a bucket that has never been versioned.
 NULL_VERSION = "null"
@@ -30,8 +33,7 @@ SSE_KMS = "aws:kms"
 SEALED_MAGIC = b"\0s3seal1"
 
 
-@attrs.frozen
-class User:
+class User(Discreet, frozen=True):
     """Someone who holds a key pair.
 
     :ivar secret_key: never shown in a ``repr``.
@@ -44,20 +46,21 @@ class User:
         what the user owns.
     """
 
+    HIDDEN: ClassVar = ("secret_key", "session_token")
+
     access_key: str
-    secret_key: str = attrs.field(repr=False)
+    secret_key: str
     canonical_id: str
     display_name: str = ""
     email: str = ""
     administrator: bool = False
-    session_token: str | None = attrs.field(default=None, repr=False)
+    session_token: str | None = None
     expires: float | None = None
     name: str = ""
     policy: bytes | None = None
 
 
-@attrs.frozen
-class Bucket:
+class Bucket(Discreet, frozen=True):
     """A bucket.
 
     :ivar owner: a canonical id, or "" for a folder that a person made.
@@ -66,13 +69,15 @@ class Bucket:
     :ivar configurations: the configuration documents that it has (policy, rules ...), by name.
     """
 
+    HIDDEN: ClassVar = ("configurations",)
+
     name: str
     created: float
     owner: str = ""
     region: str = ""
     versioning: str = ""
     object_lock: bool = False
-    configurations: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    configurations: Mapping[str, bytes] = {}
 
     def configuration(self, name: str, default: bytes | None = None) -> bytes | None:
         """A configuration document: ``default`` where nothing was ever said, None where it was removed (is empty)."""
@@ -81,11 +86,10 @@ class Bucket:
     def with_configuration(self, name: str, document: bytes | None) -> Bucket:
         """The bucket with one configuration document set, or with None removed."""
         others = {other: known for other, known in self.configurations.items() if other != name}
-        return attrs.evolve(self, configurations=others if document is None else {**others, name: document})
+        return structs.replace(self, configurations=others if document is None else {**others, name: document})
 
 
-@attrs.frozen
-class ByteRange:
+class ByteRange(Struct, frozen=True):
     """The bytes from ``start`` up to, not including, ``stop``."""
 
     start: int
@@ -97,8 +101,7 @@ class ByteRange:
         return self.stop - self.start
 
 
-@attrs.frozen
-class Encryption:
+class Encryption(Discreet, frozen=True):
     """How the bytes of a version, or of the parts of an upload, are encrypted where they are stored.
 
     :ivar kind: ``SSE-C``, ``AES256`` or ``aws:kms``; "" when what it takes to decrypt them was lost.
@@ -109,29 +112,31 @@ class Encryption:
     :ivar bucket_key: whether a bucket key was asked for, which is only told again.
     """
 
+    HIDDEN: ClassVar = ("wrapped", "context")
+
     kind: str
-    wrapped: bytes = attrs.field(default=b"", repr=False)
+    wrapped: bytes = b""
     key_id: str = ""
     name: str = ""
-    context: str = attrs.field(default="", repr=False)
+    context: str = ""
     bucket_key: bool = False
 
 
-@attrs.frozen
-class DataKey:
+class DataKey(Discreet, frozen=True):
     """A fresh key for the bytes of one object.
 
     :ivar plain: 32 random bytes. They are stored nowhere.
     :ivar wrapped: the same encrypted with a key that is called ``key_id``.
     """
 
-    plain: bytes = attrs.field(repr=False)
-    wrapped: bytes = attrs.field(repr=False)
+    HIDDEN: ClassVar = ("plain", "wrapped")
+
+    plain: bytes
+    wrapped: bytes
     key_id: str
 
 
-@attrs.frozen
-class Sealed:
+class Sealed(Discreet, frozen=True):
     """What the encryption of a body came to.
 
     :ivar size: in bytes, as it is stored.
@@ -139,14 +144,15 @@ class Sealed:
     :ivar etag: in place of the MD5; "" where that stays the ETag.
     """
 
+    HIDDEN: ClassVar = ("rest",)
+
     encryption: Encryption
     size: int
-    rest: Sequence[bytes] = attrs.field(default=(), repr=False)
+    rest: Sequence[bytes] = ()
     etag: str = ""
 
 
-@attrs.frozen
-class Digest:
+class Digest(Struct, frozen=True):
     """What the bytes of a body came to.
 
     :ivar size: in bytes, after decoding.
@@ -158,7 +164,7 @@ class Digest:
 
     size: int
     md5: str
-    checksums: Mapping[str, str] = attrs.field(factory=dict)
+    checksums: Mapping[str, str] = {}
     at_rest: str = ""
     sealed: Sealed | None = None
 
@@ -183,8 +189,7 @@ class Digest:
         return () if self.sealed is None else self.sealed.rest
 
 
-@attrs.frozen
-class Grant:
+class Grant(Struct, frozen=True):
     """A permission that an ACL gives.
 
     :ivar grantee: a canonical id, or the URI of a group.
@@ -195,8 +200,7 @@ class Grant:
     permission: str
 
 
-@attrs.frozen
-class Properties:
+class Properties(Struct, frozen=True):
     """What a client says about an object, kept beside its bytes and given back.
 
     :ivar headers: standard headers that are stored (``Content-Type``, ``Cache-Control`` ...), by canonical name.
@@ -206,26 +210,24 @@ class Properties:
     :ivar acl: who may do what with the object; None: its owner everything, others nothing.
     """
 
-    headers: Mapping[str, str] = attrs.field(factory=dict)
-    user: Mapping[str, str] = attrs.field(factory=dict)
-    tags: Mapping[str, str] = attrs.field(factory=dict)
+    headers: Mapping[str, str] = {}
+    user: Mapping[str, str] = {}
+    tags: Mapping[str, str] = {}
     storage_class: str = "STANDARD"
     acl: tuple[Grant, ...] | None = None
 
 
-@attrs.frozen
-class Part:
+class Part(Struct, frozen=True):
     """A part of an upload, or of an object that was uploaded in parts."""
 
     number: int
     size: int
     etag: str
-    checksums: Mapping[str, str] = attrs.field(factory=dict)
+    checksums: Mapping[str, str] = {}
     last_modified: float = 0.0
 
 
-@attrs.frozen
-class Assembly:
+class Assembly(Struct, frozen=True):
     """What parts of an upload are to become.
 
     :ivar parts: those that are taken, in order.
@@ -234,7 +236,7 @@ class Assembly:
 
     parts: Sequence[Part]
     etag: str
-    checksums: Mapping[str, str] = attrs.field(factory=dict)
+    checksums: Mapping[str, str] = {}
     checksum_type: str = FULL_OBJECT
 
     @property
@@ -243,8 +245,7 @@ class Assembly:
         return sum(part.size for part in self.parts)
 
 
-@attrs.frozen
-class ObjectLock:
+class ObjectLock(Struct, frozen=True):
     """What keeps a version from being deleted.
 
     :ivar mode: ``GOVERNANCE``, ``COMPLIANCE``, or "" for no retention.
@@ -258,7 +259,7 @@ class ObjectLock:
 
     def with_default(self, default: ObjectLock) -> ObjectLock:
         """The lock, with the retention of another where it has none."""
-        return self if self.mode else attrs.evolve(self, mode=default.mode, until=default.until)
+        return self if self.mode else structs.replace(self, mode=default.mode, until=default.until)
 
     def retains(self, now: float) -> bool:
         """Whether there is a retention that has not ended."""
@@ -273,8 +274,7 @@ class ObjectLock:
 UNLOCKED = ObjectLock()
 
 
-@attrs.frozen
-class ObjectVersion:
+class ObjectVersion(Struct, frozen=True):
     """One version of one object.
 
     :ivar etag: without quotes.
@@ -291,7 +291,7 @@ class ObjectVersion:
     etag: str
     last_modified: float
     properties: Properties = Properties()
-    checksums: Mapping[str, str] = attrs.field(factory=dict)
+    checksums: Mapping[str, str] = {}
     checksum_type: str = FULL_OBJECT
     parts: tuple[Part, ...] = ()
     upload_id: str = ""
@@ -308,16 +308,14 @@ def mark_of(version: ObjectVersion | None) -> str:
     return "none" if version is None else f"{version.version_id} {version.last_modified!r}"
 
 
-@attrs.frozen
-class ListedVersion:
+class ListedVersion(Struct, frozen=True):
     """A version or delete marker in a listing. ``is_latest``: the newest of its key."""
 
     version: ObjectVersion
     is_latest: bool
 
 
-@attrs.frozen
-class Deletion:
+class Deletion(Struct, frozen=True):
     """What a deletion did; true when there was something to delete.
 
     :ivar removed: whether there was what was to be deleted.
@@ -334,8 +332,7 @@ class Deletion:
         return self.removed
 
 
-@attrs.frozen
-class Upload:
+class Upload(Struct, frozen=True):
     """A multipart upload that was begun.
 
     :ivar owner: canonical id of who began it.

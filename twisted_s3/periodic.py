@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-import attrs
+from msgspec import Struct
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -15,8 +15,7 @@ from twisted.logger import Logger
 TakeLease = Callable[[str], Awaitable[Callable[[], object] | None]]
 
 
-@attrs.frozen
-class Job:
+class Job(Struct, frozen=True):
     """Something that is done now and then.
 
     :ivar name: of the job, and of its lease.

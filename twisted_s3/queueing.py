@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
-import attrs
+from msgspec import Struct
 from zope.interface import Attribute, Interface
 
 from twisted_s3.interfaces import Pending
@@ -15,8 +15,7 @@ from twisted_s3.model import Deletion, ObjectVersion
 Content = Mapping[str, Any]
 
 
-@attrs.frozen(order=True)
-class Position:
+class Position(Struct, frozen=True, order=True):
     """A place in a queue."""
 
     segment: int
@@ -38,8 +37,7 @@ class Position:
 BEGINNING = Position(0)
 
 
-@attrs.frozen
-class Line:
+class Line(Struct, frozen=True):
     """A line, where it begins and where the next one does."""
 
     position: Position
@@ -47,8 +45,7 @@ class Line:
     content: Content
 
 
-@attrs.frozen
-class Stretch:
+class Stretch(Struct, frozen=True):
     """Lines behind each other.
 
     :ivar behind: where to read on.
@@ -60,8 +57,7 @@ class Stretch:
     lost: bool = False
 
 
-@attrs.frozen
-class Letter:
+class Letter(Struct, frozen=True):
     """A message that could not be delivered.
 
     :ivar name: tells it from the others of its target.

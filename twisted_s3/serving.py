@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import attrs
+from msgspec import Struct
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IProtocolFactory, IReactorTime
@@ -28,8 +28,7 @@ class ISite(IProtocolFactory):
         """Fire when no request is running; end those that still run after ``grace`` seconds."""
 
 
-@attrs.frozen
-class Composition:
+class Composition(Struct, frozen=True):
     """The parts of one server that know of each other.
 
     :ivar website: serves the buckets that are websites.

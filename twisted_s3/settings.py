@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from msgspec import Struct
 
 PREFIX = "S3STORE_"
 
@@ -37,8 +38,7 @@ class SettingsError(Exception):
         super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in f"{source}: {problem}"))
 
 
-@attrs.frozen
-class Kind:
+class Kind(Struct, frozen=True):
     """A type of setting.
 
     :ivar metavar: what the docs call a value.
@@ -152,8 +152,7 @@ def _one_of(values: Sequence[str]) -> Kind:
     return Kind("{" + ",".join(values) + "}", _choice(values))
 
 
-@attrs.frozen
-class Setting:
+class Setting(Struct, frozen=True):
     """What the schema says of one setting.
 
     :ivar name: the attribute of :class:`Settings` and the key in the TOML file.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.settings import PREFIX, Setting, Settings, SettingsError, schema
 
@@ -50,12 +50,11 @@ def read_config(path: Path) -> Mapping[str, Any]:
     return document
 
 
-@attrs.frozen
-class _Layer:
+class _Layer(Struct, frozen=True):
     """The settings of one source, and what to call each of them in a message."""
 
-    values: dict[str, Any] = attrs.field(factory=dict)
-    sources: dict[str, str] = attrs.field(factory=dict)
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
 
     def add(self, setting: Setting, source: str, parse: Callable[[Any], Any], raw: Any, negate: bool) -> None:
         if setting.name in self.values:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
+from msgspec import Struct, structs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
@@ -36,8 +36,7 @@ FIRST_SOCKET = 3
 KILL_MARGIN = 10.0
 
 
-@attrs.frozen
-class Greeting:
+class Greeting(Struct, frozen=True):
     """What a worker is told.
 
     :ivar sockets: descriptors, one for each endpoint of the settings, those of websites last.
@@ -52,7 +51,7 @@ class Greeting:
 
     def to_line(self) -> bytes:
         """As one line."""
-        fields = attrs.asdict(self, recurse=False) | {"settings": self.settings.to_json()}
+        fields = structs.asdict(self) | {"settings": self.settings.to_json()}
         return json.dumps(fields).encode("ascii") + b"\n"
 
     @classmethod

@@ -17,6 +17,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import attrs
+from msgspec import structs
 
 from tests.conformance.groups import GROUPS, HEADERS, MAIN, Group, group_of
 from tests.conformance.known import reason_of
@@ -161,7 +162,7 @@ def run(suite: Suite, groups: Sequence[Group]) -> Sequence[Outcome]:
     for processes, chosen in together.items():
         outcomes += suite.run(chosen, processes)
     marked = frozenset(suite.tests("fails_on_aws"))
-    return [attrs.evolve(outcome, marked=outcome.test in marked) for outcome in outcomes]
+    return [structs.replace(outcome, marked=outcome.test in marked) for outcome in outcomes]
 
 
 def report(outcomes: Sequence[Outcome]) -> str:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import attrs
+from msgspec import structs
 
 from tests.crash.oracle import ANYTHING, Held, History, Write
 from tests.crash.world import BUCKETS, KEYS, PART_NUMBERS, KnownUpload, Rename, World
@@ -120,7 +120,7 @@ class Client:
         writes: list[tuple[History[Held | None], Write[Held | None]]] = []
 
         def change(version: ObjectVersion) -> ObjectVersion:
-            changed = attrs.evolve(version, properties=attrs.evolve(version.properties, tags=tags))
+            changed = structs.replace(version, properties=structs.replace(version.properties, tags=tags))
             histories = [self._world.keys[bucket, key]]
             if bucket in self._world.versioned:
                 histories.append(self._world.version(bucket, key, version))

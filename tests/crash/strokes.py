@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-import attrs
+from msgspec import structs
 
 from tests.crash.deeds import Deed
 from tests.crash.world import now
@@ -28,7 +28,7 @@ def _bucket(store: FilesystemStore) -> None:
 
 def _versioned(store: FilesystemStore) -> None:
     _bucket(store)
-    now(store.change_bucket("alpha", lambda bucket: attrs.evolve(bucket, versioning=ENABLED)))
+    now(store.change_bucket("alpha", lambda bucket: structs.replace(bucket, versioning=ENABLED)))
 
 
 def _put(key: str, body: bytes, properties: Properties = Properties()) -> Act:
@@ -74,7 +74,7 @@ def _listed(store: FilesystemStore, key: str) -> list[ObjectVersion]:
 
 def _tag(key: str, properties: Properties) -> Act:
     def tag(store: FilesystemStore) -> None:
-        now(store.change_object("alpha", key, lambda version: attrs.evolve(version, properties=properties)))
+        now(store.change_object("alpha", key, lambda version: structs.replace(version, properties=properties)))
 
     return tag
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from random import Random
 from time import monotonic
 
-import attrs
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.crash.inodes import Crash
@@ -122,7 +122,7 @@ class UnsyncedNamesTests(_StoreTests):
 
         def change(version: ObjectVersion) -> ObjectVersion:
             self.assertEqual(version.size, 3)
-            return attrs.evolve(version, properties=Properties(tags={"t": "1"}))
+            return structs.replace(version, properties=Properties(tags={"t": "1"}))
 
         now(self.store.change_object("alpha", key, change))
         self.lose_power()
@@ -161,7 +161,7 @@ class DirectedTests(_StoreTests):
     """What the other episodes meet too seldom."""
 
     def test_a_version_whose_id_was_drafted_too_early(self) -> None:
-        now(self.store.change_bucket("alpha", lambda bucket: attrs.evolve(bucket, versioning=ENABLED)))
+        now(self.store.change_bucket("alpha", lambda bucket: structs.replace(bucket, versioning=ENABLED)))
         self.put("k", b"first")
         self.disk.now_ns -= 3600 * 10**9
         version = self.put("k", b"second")

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import attrs
+from msgspec import structs
 from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -106,7 +106,7 @@ def tag(world: World) -> None:
     tagged = Properties(tags={"a": "b"})
     now(
         world.store.change_object(
-            BUCKET, "k", lambda version: attrs.evolve(version, properties=tagged), witness=world.witness("k", False)
+            BUCKET, "k", lambda version: structs.replace(version, properties=tagged), witness=world.witness("k", False)
         )
     )
 
@@ -154,7 +154,7 @@ class CrashedEvents(SynchronousTestCase):
         """A bucket with a key that was written twice before anybody was told of anything."""
         world = World(SimulatedDisk(), self.wrap)
         now(world.store.create_bucket(BUCKET, OWNER, ""))
-        now(world.store.change_bucket(BUCKET, lambda bucket: attrs.evolve(bucket, versioning=versioning)))
+        now(world.store.change_bucket(BUCKET, lambda bucket: structs.replace(bucket, versioning=versioning)))
         world.put("k", b"first", told=False)
         world.put("k", b"second", told=False)
         world.begin_upload()

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import attrs
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.crash.checks import check_leftovers, check_life, look
@@ -62,7 +63,7 @@ async def _copy(store: FilesystemStore, source: str, target: str) -> None:
 
 async def _tag(store: FilesystemStore, key: str, tags: Mapping[str, str]) -> None:
     def change(version: ObjectVersion) -> ObjectVersion:
-        return attrs.evolve(version, properties=attrs.evolve(version.properties, tags=tags))
+        return structs.replace(version, properties=structs.replace(version.properties, tags=tags))
 
     await store.change_object("alpha", key, change)
 

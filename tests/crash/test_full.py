@@ -9,7 +9,7 @@ import tempfile
 from random import Random
 from typing import Any, cast
 
-import attrs
+from msgspec import structs
 from twisted.internet import reactor
 from twisted.python.components import proxyForInterface
 from twisted.trial.unittest import SynchronousTestCase
@@ -122,7 +122,7 @@ class ReserveTests(SynchronousTestCase):
         self.store = open_store(self.disk, lambda job: job(), min_free=4_000)
         now(self.store.start())
         now(self.store.create_bucket("alpha", OWNER, ""))
-        now(self.store.change_bucket("alpha", lambda bucket: attrs.evolve(bucket, versioning=ENABLED)))
+        now(self.store.change_bucket("alpha", lambda bucket: structs.replace(bucket, versioning=ENABLED)))
         self.upload = now(self.store.create_upload("alpha", "u", Properties(), OWNER))
 
     def put(self, key: str, size: int = 900) -> None:
@@ -152,7 +152,7 @@ class ReserveTests(SynchronousTestCase):
         self.refused(self.store.stage_part("alpha", "u", self.upload.id, 1, 10, PlainPayload()))
         # A delete marker takes space, and finds it.
         self.assertTrue(now(self.store.delete_object("alpha", "k0")).delete_marker)
-        now(self.store.change_bucket("alpha", lambda bucket: attrs.evolve(bucket, versioning="Suspended")))
+        now(self.store.change_bucket("alpha", lambda bucket: structs.replace(bucket, versioning="Suspended")))
         now(self.store.abort_upload("alpha", "u", self.upload.id))
 
     def test_what_was_uploaded_is_completed(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
-import attrs
+from msgspec import structs
 
 from tests.crash.deeds import Deed
 from tests.crash.world import now
@@ -97,7 +97,7 @@ def _bucket(store: FilesystemStore) -> None:
 
 
 def _configure(store: FilesystemStore) -> None:
-    now(store.change_bucket("alpha", lambda bucket: attrs.evolve(bucket, configurations={"policy": b"p" * 900})))
+    now(store.change_bucket("alpha", lambda bucket: structs.replace(bucket, configurations={"policy": b"p" * 900})))
 
 
 def _damaged(store: FilesystemStore) -> None:

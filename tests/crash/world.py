@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 import attrs
+from msgspec import structs
 from twisted.internet.defer import Deferred, fail, succeed
 
 from tests.crash.inodes import PowerOff
@@ -340,7 +341,7 @@ class World:
         self.run(self.stores[0].create_bucket(name, OWNER, "us-east-1"))
         self.buckets[name].settle(OWNER)
         if versioned:
-            self.run(self.stores[0].change_bucket(name, lambda bucket: attrs.evolve(bucket, versioning=ENABLED)))
+            self.run(self.stores[0].change_bucket(name, lambda bucket: structs.replace(bucket, versioning=ENABLED)))
             self.versioned.add(name)
 
     def expect(self, bucket: str, key: str, held: Held) -> Birth:

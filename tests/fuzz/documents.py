@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-import attrs
+from msgspec import structs
 
 from tests.fuzz.heads import NOW, VERSION, attempt, head_of
 from twisted_s3.model import Bucket, Upload
@@ -72,7 +72,7 @@ def bucket_encryption(data: bytes) -> None:
     found = defaults.parse_bucket_encryption(data)
     written = defaults.bucket_encryption_document(found)
     # What was left open is written as the default that it is.
-    said = attrs.evolve(found, default=attrs.evolve(found.default, bucket_key=bool(found.default.bucket_key)))
+    said = structs.replace(found, default=structs.replace(found.default, bucket_key=bool(found.default.bucket_key)))
     assert defaults.parse_bucket_encryption(written) == said, (found, written)
     name = encryption.key_name(found.default.key)
     name.encode("ascii")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
-import attrs
+from msgspec import structs
 
 from tests.protocol import signing
 from twisted_s3.errors import S3Error
@@ -30,7 +30,7 @@ NOW = 1_400_000_000.0
 SIZE = 1000
 VERSION = ObjectVersion("key", SIZE, "0" * 32, NOW, Properties())
 PARTS = tuple(Part(number, 9, "0" * 32, {"CRC32": "AAAAAA=="}, NOW) for number in (1, 2, 3))
-_IN_PARTS = attrs.evolve(VERSION, checksums={"CRC32": "AAAAAA==-3"}, checksum_type=COMPOSITE, parts=PARTS)
+_IN_PARTS = structs.replace(VERSION, checksums={"CRC32": "AAAAAA==-3"}, checksum_type=COMPOSITE, parts=PARTS)
 _AUTHENTICATOR = Authenticator(signing.REGION)
 
 

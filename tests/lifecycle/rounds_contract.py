@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
+from msgspec import structs
 
 import twisted_s3.unfinished
 from tests.lifecycle.kit import ABORTS, ALL, FAST, MARKERS, Meddling, RoundsKit, expires, rests
@@ -133,10 +133,10 @@ class RoundsContract(RoundsKit):
         old = await self.put("a", b"1", properties=properties)
         new = await self.put("a", b"2", properties=properties)
         await self.rounds().run()
-        moved = attrs.evolve(properties, storage_class="GLACIER")
+        moved = structs.replace(properties, storage_class="GLACIER")
         for before in (old, new):
             after = await self.store.head_object(BUCKET, "a", before.version_id)
-            self.assertEqual(after, attrs.evolve(before, properties=moved))
+            self.assertEqual(after, structs.replace(before, properties=moved))
         self.assertEqual(await self.history("a"), [(new.version_id, "2"), (old.version_id, "1")])
         told = [("LifecycleTransition", "a", version.version_id) for version in (new, old)]
         self.assertEqual(sorted(self.told), sorted(told))
@@ -174,7 +174,7 @@ class RoundsContract(RoundsKit):
         locks = [ObjectLock("COMPLIANCE", self.clock.seconds() + 100), ObjectLock(legal_hold=True), ObjectLock()]
         for version, lock in zip(versions, locks, strict=False):
             await self.store.change_object(
-                BUCKET, "a", lambda known, lock=lock: attrs.evolve(known, lock=lock), version.version_id
+                BUCKET, "a", lambda known, lock=lock: structs.replace(known, lock=lock), version.version_id
             )
         await self.rounds().run()
         marker, *rest = await self.ids("a")
@@ -192,7 +192,7 @@ class RoundsContract(RoundsKit):
 
         async def lock() -> None:
             held = ObjectLock(legal_hold=True)
-            await self.store.change_object(BUCKET, "a", lambda known: attrs.evolve(known, lock=held), old.version_id)
+            await self.store.change_object(BUCKET, "a", lambda known: structs.replace(known, lock=held), old.version_id)
 
         await self.rounds(store=Meddling(self.store, lock)).run()
         self.assertEqual(len(await self.ids("a")), 2)
@@ -226,7 +226,7 @@ class RacesContract(RoundsKit):
 
         async def untag() -> None:
             def change(version: ObjectVersion) -> ObjectVersion:
-                return attrs.evolve(version, properties=attrs.evolve(version.properties, tags={}))
+                return structs.replace(version, properties=structs.replace(version.properties, tags={}))
 
             await self.store.change_object(BUCKET, "a", change)
 

@@ -11,8 +11,8 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
-import attrs
 from botocore.auth import HmacV1Auth
+from msgspec import structs
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -36,7 +36,7 @@ from twisted_s3.storage.memory import MemoryStore
 from twisted_s3.web.bodies import SpooledBody
 from twisted_s3.web.gate import Gate, Passage, Target
 
-OWNER = attrs.evolve(signing.USER, name="owner", administrator=True)
+OWNER = structs.replace(signing.USER, name="owner", administrator=True)
 OTHER = User("OTHERSKEY", "others-secret-0123456789", "f" * 64, "other")
 WAYS = ("v4 header", "v4 query", "v2 header", "v2 query")
 signed = partial(signing.signed, region=REGION)
@@ -175,7 +175,7 @@ class Matrix(SynchronousTestCase):
 
     def test_wrong_secret(self) -> None:
         """Who knows the access key only."""
-        thief = attrs.evolve(OWNER, secret_key="guess-0123456789")
+        thief = structs.replace(OWNER, secret_key="guess-0123456789")
 
         def heads(operation: Operation) -> Iterator[RequestHead]:
             for how in WAYS:
@@ -188,7 +188,7 @@ class Matrix(SynchronousTestCase):
 
         def heads(operation: Operation) -> Iterator[RequestHead]:
             for how in WAYS:
-                yield self.head(operation, how, attrs.evolve(OWNER, access_key="NOBODY"))
+                yield self.head(operation, how, structs.replace(OWNER, access_key="NOBODY"))
 
         self.refused("unknown key", heads, "InvalidAccessKeyId")
 
@@ -267,4 +267,4 @@ class Matrix(SynchronousTestCase):
         items = [item for item in made.query.split(b"&") if item.decode().startswith(names)]
         parts = urlsplit(self.target(operation))
         query = b"&".join([*([parts.query.encode()] if parts.query else []), *items])
-        return attrs.evolve(made, method=operation.method, path=parts.path.encode(), query=query)
+        return structs.replace(made, method=operation.method, path=parts.path.encode(), query=query)

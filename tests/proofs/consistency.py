@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 import attrs
+from msgspec import structs
 
 from tests.proofs.history import History, Read, Write, check
 from tests.proofs.promises import State
@@ -112,7 +113,7 @@ class Client:
         target = object_target(BUCKET, key)
         upload = self._call("POST", f"{target}?uploads=", state.headers).text("UploadId")
         part = self._call("PUT", f"{target}?partNumber=1&uploadId={upload}", None, body).etag
-        state = attrs.evolve(state, etag=f"{_md5_of(part)}-1")
+        state = structs.replace(state, etag=f"{_md5_of(part)}-1")
         _, answer = self._write(key, state, "POST", f"{target}?uploadId={upload}", {}, complete_document({1: part}))
         if b"<Error>" in answer.body:
             self.complaints.append(f"Complete {key}: {answer.body.decode(errors='replace')}")

@@ -10,6 +10,7 @@ from threading import Condition, Event, Thread
 from xml.sax.saxutils import escape
 
 import attrs
+from msgspec import structs
 
 from tests.proofs.promises import FILLER, Promises, State
 from tests.proofs.server import Server
@@ -178,7 +179,7 @@ class Client:
 
     def _copy(self) -> None:
         key, source = self._key(), self._chance.choice(SOURCES)
-        state = attrs.evolve(self._sources[source], meta=self._name())
+        state = structs.replace(self._sources[source], meta=self._name())
         headers = {
             **state.headers,
             "x-amz-copy-source": f"/{BUCKET}/{source}",

@@ -14,6 +14,7 @@ import attrs
 from botocore.auth import BaseSigner, HmacV1Auth, HmacV1QueryAuth, S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from msgspec import structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Digest, User
@@ -123,7 +124,7 @@ def with_headers(head: RequestHead, **changes: str | None) -> RequestHead:
         headers.pop(name, None)
         if value is not None:
             headers[name] = [value]
-    return attrs.evolve(head, headers=headers)
+    return structs.replace(head, headers=headers)
 
 
 def crc32_text(data: bytes) -> str:

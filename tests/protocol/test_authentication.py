@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.protocol.signing import REGION, USER, check, make_head, refusal, signed, with_headers
@@ -15,7 +15,7 @@ from twisted_s3.protocol.authentication import Authenticator
 from twisted_s3.protocol.payload import payload_for
 
 HOWS = ("v4 header", "v4 query", "v2 header", "v2 query")
-TEMPORARY = attrs.evolve(USER, session_token="token/+=", expires=4e9)
+TEMPORARY = structs.replace(USER, session_token="token/+=", expires=4e9)
 
 
 class ClaimTests(SynchronousTestCase):
@@ -70,7 +70,7 @@ class VerifyTests(SynchronousTestCase):
             assert verified is not None
             self.assertIs(verified.user, TEMPORARY)
             self.assertNotIn("token/", repr(verified))
-            for user in (USER, attrs.evolve(TEMPORARY, session_token="token/+")):
+            for user in (USER, structs.replace(TEMPORARY, session_token="token/+")):
                 self.assertEqual(refusal(head, user=user).code, "InvalidToken", how)
             self.assertEqual(refusal(signed(how=how), user=TEMPORARY).code, "InvalidToken", how)
 
@@ -78,7 +78,7 @@ class VerifyTests(SynchronousTestCase):
         now = time.time()
         for how in HOWS:
             head = signed(how=how, user=TEMPORARY)
-            user = attrs.evolve(TEMPORARY, expires=now)
+            user = structs.replace(TEMPORARY, expires=now)
             self.assertIsNotNone(check(head, user, now - 1))
             self.assertEqual(refusal(head, user=user, now=now).code, "ExpiredToken", how)
 
@@ -140,7 +140,7 @@ class GarbageTests(SynchronousTestCase):
     )
     def test_only_s3_errors(self, method: str, path: bytes, query: str, headers: dict[str, str]) -> None:
         head = make_head(method, "/", headers)
-        head = attrs.evolve(head, path=path, query=query.encode("utf-8"))
+        head = structs.replace(head, path=path, query=query.encode("utf-8"))
         try:
             verified = check(head, now=1369353600.0)
             payload_for(head, verified)
@@ -158,7 +158,7 @@ class GarbageTests(SynchronousTestCase):
         if "header" in how:
             head = with_headers(head, authorization=broken.decode("latin-1"))
         else:
-            head = attrs.evolve(head, query=broken)
+            head = structs.replace(head, query=broken)
         try:
             verified = check(head)
         except S3Error:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 
-import attrs
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.protocol.signing import MODES, REGION, USER, crc32_text, receive, refusal, signed, streaming, with_headers
@@ -54,24 +54,24 @@ def query(old: str, new: str) -> Change:
     def change(head: RequestHead) -> RequestHead:
         text = head.query.decode("ascii")
         assert old in text, text
-        return attrs.evolve(head, query=text.replace(old, new, 1).encode("ascii"))
+        return structs.replace(head, query=text.replace(old, new, 1).encode("ascii"))
 
     return change
 
 
 def appended(text: str) -> Change:
     """One parameter more."""
-    return lambda head: attrs.evolve(head, query=head.query + b"&" + text.encode("ascii"))
+    return lambda head: structs.replace(head, query=head.query + b"&" + text.encode("ascii"))
 
 
 def path(raw: bytes) -> Change:
     """Another path."""
-    return lambda head: attrs.evolve(head, path=raw)
+    return lambda head: structs.replace(head, path=raw)
 
 
 def method(name: str) -> Change:
     """Another method."""
-    return lambda head: attrs.evolve(head, method=name)
+    return lambda head: structs.replace(head, method=name)
 
 
 def earlier(head: RequestHead) -> RequestHead:
@@ -87,7 +87,7 @@ def query_flipped(name: str) -> Change:
         text = head.query.decode("ascii")
         at = text.index(name + "=") + len(name) + 1
         letter = "b" if text[at] == "a" else "a"
-        return attrs.evolve(head, query=(text[:at] + letter + text[at + 1 :]).encode("ascii"))
+        return structs.replace(head, query=(text[:at] + letter + text[at + 1 :]).encode("ascii"))
 
     return change
 
@@ -264,7 +264,7 @@ class HeadTests(SynchronousTestCase):
             self.assertEqual(refusal(signed(how=how), now=now + seconds).code, code, (how, seconds))
 
     def test_someone_elses_key(self) -> None:
-        other = attrs.evolve(USER, secret_key="another secret")
+        other = structs.replace(USER, secret_key="another secret")
         for how in ("v4 header", "v4 query", "v2 header", "v2 query"):
             self.assertEqual(refusal(signed(how=how), user=other).code, MISMATCH)
 

@@ -10,6 +10,7 @@ from weakref import ref
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_s3.errors import S3Error
@@ -230,6 +231,10 @@ def cut(uploads: Sequence[Upload], prefix: str, delimiter: str, key: str, id: st
     return uploads_page(iter(mixed), prefix, delimiter, key, id, size, begun.get((key, id)))
 
 
+class _Watched(Upload, frozen=True, weakref=True):
+    """An upload of which one can see when it is let go of."""
+
+
 class UploadsTests(SynchronousTestCase):
     uploads = (upload("a", "3"), upload("a", "1", 1.0), upload("a", "2", 1.0), upload("b/x", "5"), upload("b/y", "4"))
 
@@ -279,7 +284,7 @@ class UploadsTests(SynchronousTestCase):
         def many() -> Iterator[Upload]:
             nonlocal most
             for number in Random(1).sample(range(5000), 5000):
-                made = upload(f"{number:04}/{number % 7}", "id")
+                made = _Watched(**structs.asdict(upload(f"{number:04}/{number % 7}", "id")))
                 known.append(ref(made, gone.append))
                 most = max(most, len(known) - len(gone))
                 yield made

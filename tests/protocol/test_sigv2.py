@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from urllib.parse import quote
 
-import attrs
 from botocore.auth import HmacV1Auth
 from botocore.session import get_session
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.protocol.signing import USER, check, make_head, refusal, signed, with_headers
@@ -105,7 +105,7 @@ class BotocoreTests(SynchronousTestCase):
         verified = check(head, user)
         assert verified is not None
         self.assertEqual((verified.seed, verified.presigned), (None, how == "v2 query"))
-        other = attrs.evolve(user, secret_key=user.secret_key + "x")
+        other = structs.replace(user, secret_key=user.secret_key + "x")
         self.assertEqual(refusal(head, user=other).code, "SignatureDoesNotMatch")
 
     def test_headers_in_the_query(self) -> None:
@@ -134,7 +134,7 @@ class RefusalTests(SynchronousTestCase):
             for name in sorted(SUB_RESOURCES):
                 for extra in (name.encode("ascii"), b"%%%02x" % ord(name[0]) + name[1:].encode("ascii")):
                     query = extra + (b"&" + head.query if head.query else b"")
-                    error = refusal(attrs.evolve(head, query=query))
+                    error = refusal(structs.replace(head, query=query))
                     self.assertEqual(error.code, "SignatureDoesNotMatch", (how, extra))
 
     def test_expired(self) -> None:
@@ -173,18 +173,19 @@ class RefusalTests(SynchronousTestCase):
         for how in ("v2 header", "v2 query"):
             for query in ("", "?acl"):
                 head = signed("PUT", f"/bucket/{query}", how=how)
-                self.assertIsNotNone(check(attrs.evolve(head, path=b"/bucket")))
+                self.assertIsNotNone(check(structs.replace(head, path=b"/bucket")))
                 for other in (b"/bucket2", b"/bucke", b"/bucket//", b"/bucket/k", b"/"):
-                    self.assertEqual(refusal(attrs.evolve(head, path=other)).code, "SignatureDoesNotMatch", other)
+                    self.assertEqual(refusal(structs.replace(head, path=other)).code, "SignatureDoesNotMatch", other)
                 self.assertEqual(
-                    refusal(attrs.evolve(head, path=b"/bucket"), virtual_bucket="bucket").code, "SignatureDoesNotMatch"
+                    refusal(structs.replace(head, path=b"/bucket"), virtual_bucket="bucket").code,
+                    "SignatureDoesNotMatch",
                 )
-        key = attrs.evolve(signed(path="/bucket/k/", how="v2 header"), path=b"/bucket/k")
+        key = structs.replace(signed(path="/bucket/k/", how="v2 header"), path=b"/bucket/k")
         self.assertEqual(refusal(key).code, "SignatureDoesNotMatch")
 
     def test_bucket_of_the_host(self) -> None:
         head = signed(path="/bucket/key", how="v2 query")
-        moved = attrs.evolve(head, path=b"/key")
+        moved = structs.replace(head, path=b"/key")
         self.assertIsNotNone(check(moved, virtual_bucket="bucket"))
         self.assertEqual(refusal(moved, virtual_bucket="other").code, "SignatureDoesNotMatch")
         self.assertEqual(refusal(moved).code, "SignatureDoesNotMatch")
@@ -200,10 +201,10 @@ class RefusalTests(SynchronousTestCase):
             text.replace("x-amz-acl=private", "x-amz-acl:private%0Ax-amz-meta-a=b"),
         ):
             self.assertNotEqual(moved, text)
-            self.assertEqual(refusal(attrs.evolve(bare, query=moved.encode("ascii"))).code, "SignatureDoesNotMatch")
+            self.assertEqual(refusal(structs.replace(bare, query=moved.encode("ascii"))).code, "SignatureDoesNotMatch")
 
     def test_elements(self) -> None:
-        error = refusal(attrs.evolve(signed(how="v2 query"), path=b"/bucket/other"))
+        error = refusal(structs.replace(signed(how="v2 query"), path=b"/bucket/other"))
         self.assertEqual(
             set(error.elements), {"AWSAccessKeyId", "StringToSign", "SignatureProvided", "StringToSignBytes"}
         )

@@ -6,12 +6,12 @@ import time
 from hashlib import sha256
 from urllib.parse import quote
 
-import attrs
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.protocol.signing import (
@@ -139,7 +139,7 @@ class BotocoreTests(SynchronousTestCase):
         verified = check(head, user)
         assert verified is not None and verified.seed is not None
         self.assertEqual((verified.payload, verified.presigned), (EMPTY, False))
-        other = attrs.evolve(user, secret_key=user.secret_key + "x")
+        other = structs.replace(user, secret_key=user.secret_key + "x")
         self.assertEqual(refusal(head, user=other).code, "SignatureDoesNotMatch")
 
     @settings(max_examples=150, deadline=None)
@@ -149,7 +149,7 @@ class BotocoreTests(SynchronousTestCase):
         verified = check(head, user)
         assert verified is not None
         self.assertEqual((verified.payload, verified.presigned), ("UNSIGNED-PAYLOAD", True))
-        other = attrs.evolve(user, secret_key=user.secret_key + "x")
+        other = structs.replace(user, secret_key=user.secret_key + "x")
         self.assertEqual(refusal(head, user=other).code, "SignatureDoesNotMatch")
 
     def test_path_signed_as_sent(self) -> None:
@@ -168,7 +168,7 @@ class BotocoreTests(SynchronousTestCase):
     def test_repeated_header(self) -> None:
         head = signed(headers={"x-amz-meta-a": "1,2"})
         headers = {**head.headers, "x-amz-meta-a": ["1", "2"]}
-        check(attrs.evolve(head, headers=headers))
+        check(structs.replace(head, headers=headers))
 
     def test_date_header(self) -> None:
         check(signed(headers={"Date": "now"}))
@@ -278,7 +278,7 @@ class RefusalTests(SynchronousTestCase):
         def changed(name: str, value: str | None) -> S3Error:
             items = [item for item in query.split("&") if not item.startswith(name + "=")]
             items += [] if value is None else [f"{name}={value}"]
-            return refusal(attrs.evolve(head, query="&".join(items).encode("ascii")))
+            return refusal(structs.replace(head, query="&".join(items).encode("ascii")))
 
         for name, value, words in (
             ("X-Amz-Expires", "foo", "X-Amz-Expires should be a number"),
@@ -331,7 +331,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual((error.code, error.message), ("AccessDenied", "Request is not valid yet"))
 
     def test_signature_does_not_match(self) -> None:
-        head = attrs.evolve(signed(), path=b"/bucket/other")
+        head = structs.replace(signed(), path=b"/bucket/other")
         error = refusal(head)
         self.assertEqual(error.code, "SignatureDoesNotMatch")
         self.assertEqual(

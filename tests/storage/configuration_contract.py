@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
+from msgspec import structs
 
 from tests.storage.kit import BUCKET, OTHER, OWNER, StoreKit
 from twisted_s3.errors import S3Error
@@ -43,8 +43,8 @@ class ConfigurationContract(StoreKit):
     async def test_change_bucket(self) -> None:
         before = await self.store.get_bucket(BUCKET)
         for state in (ENABLED, SUSPENDED):
-            changed = await self.store.change_bucket(BUCKET, lambda known: attrs.evolve(known, versioning=state))  # noqa: B023
-            self.assertEqual(changed, attrs.evolve(before, versioning=state))
+            changed = await self.store.change_bucket(BUCKET, lambda known: structs.replace(known, versioning=state))  # noqa: B023
+            self.assertEqual(changed, structs.replace(before, versioning=state))
             self.assertEqual(await self.store.get_bucket(BUCKET), changed)
 
         def refuse(known: Bucket) -> Bucket:

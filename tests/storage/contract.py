@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
+from msgspec import structs
 
 from tests.storage.configuration_contract import ConfigurationContract
 from tests.storage.encryption_contract import EncryptionContract
@@ -315,7 +315,7 @@ class ObjectContract(StoreKit):
         opened = await self.store.open_object(BUCKET, "x")
         self.addCleanup(opened.close)
         after = await self.store.change_object(BUCKET, "x", _with_properties)
-        self.assertEqual(after, attrs.evolve(before, properties=PROPERTIES))
+        self.assertEqual(after, structs.replace(before, properties=PROPERTIES))
         self.assertEqual(await self.store.head_object(BUCKET, "x"), after)
         self.assertEqual(await self.get("x"), pattern(100_000))
         self.assertEqual(opened.version, before)
@@ -422,4 +422,4 @@ class StoreContract(
 
 
 def _with_properties(version: ObjectVersion) -> ObjectVersion:
-    return attrs.evolve(version, properties=PROPERTIES)
+    return structs.replace(version, properties=PROPERTIES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
+from msgspec import structs
 
 from tests.storage.kit import BUCKET, OWNER, StoreKit, md5, pattern
 from twisted_s3.errors import S3Error
@@ -57,8 +57,8 @@ class EncryptionContract(StoreKit):
         self.assertEqual((version.size, version.encryption), (len(body), ENCRYPTION))
         self.assertNotEqual(version.etag, md5(body))
         self.assertEqual(
-            attrs.evolve(await self.store.head_object(BUCKET, "key"), last_modified=0.0),
-            attrs.evolve(version, last_modified=0.0),
+            structs.replace(await self.store.head_object(BUCKET, "key"), last_modified=0.0),
+            structs.replace(version, last_modified=0.0),
         )
         self.assertEqual(await self.decrypted("key"), body)
         self.assertEqual(await self.decrypted("key", 65_000, 140_000), body[65_000:140_000])
@@ -131,11 +131,11 @@ class EncryptionContract(StoreKit):
     async def test_encrypted_versions(self) -> None:
         """Noncurrent versions, renamed ones and those with other tags stay readable."""
         await self.put("key", pattern(100_000, 1), payload=sealed())
-        await self.store.change_bucket(BUCKET, lambda bucket: attrs.evolve(bucket, versioning=ENABLED))
+        await self.store.change_bucket(BUCKET, lambda bucket: structs.replace(bucket, versioning=ENABLED))
         await self.put("key", pattern(100_000, 2), payload=sealed())
 
         def tag(version: ObjectVersion) -> ObjectVersion:
-            return attrs.evolve(version, properties=Properties(tags={"a": "b"}))
+            return structs.replace(version, properties=Properties(tags={"a": "b"}))
 
         await self.store.change_object(BUCKET, "key", tag)
         await self.store.rename_object(BUCKET, "key", "new")

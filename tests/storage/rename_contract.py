@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
+from msgspec import structs
 
 from tests.storage.kit import BUCKET, OTHER, StoreKit, only_if_absent, pattern, refuse
 from twisted_s3.errors import S3Error
@@ -32,7 +32,7 @@ class RenameContract(StoreKit):
             made = await self.put(first, body, properties=PROPERTIES)
             for source, target in ((first, second), (second, first)):
                 moved = await self.store.rename_object(BUCKET, source, target)
-                self.assertEqual(moved, attrs.evolve(made, key=target))
+                self.assertEqual(moved, structs.replace(made, key=target))
                 self.assertEqual(await self.store.head_object(BUCKET, target), moved)
                 self.assertEqual(await self.get(target), body)
                 await self.refused("NoSuchKey", self.store.head_object(BUCKET, source))
@@ -46,7 +46,7 @@ class RenameContract(StoreKit):
             opened = await self.store.open_object(BUCKET, second)
             self.addCleanup(opened.close)
             made = await self.put(first, b"moved", properties=PROPERTIES)
-            self.assertEqual(await self.store.rename_object(BUCKET, first, second), attrs.evolve(made, key=second))
+            self.assertEqual(await self.store.rename_object(BUCKET, first, second), structs.replace(made, key=second))
             self.assertEqual(await self.keys(), [second])
             self.assertEqual(await self.get(second), b"moved")
             self.assertEqual(await self.read(opened), b"replaced")
@@ -58,7 +58,7 @@ class RenameContract(StoreKit):
         parts = [await self.put_part(upload, number, b"%d" % number * 1000) for number in (1, 2)]
         made = await self.complete(upload, parts)
         moved = await self.store.rename_object(BUCKET, "big", "bigger")
-        self.assertEqual(moved, attrs.evolve(made, key="bigger"))
+        self.assertEqual(moved, structs.replace(made, key="bigger"))
         self.assertEqual(await self.get("bigger"), b"1" * 1000 + b"2" * 1000)
 
     async def test_rename_large_properties(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-import attrs
+from msgspec import structs
 
 from tests.storage.kit import BUCKET, OTHER, OWNER, PlainPayload, StoreKit, just, md5, only_if_absent, refuse
 from twisted_s3.errors import S3Error
@@ -32,7 +32,7 @@ class VersionKit(StoreKit):
 
     async def versioning(self, state: str, bucket: str = BUCKET) -> None:
         """Set the state of a bucket."""
-        await self.store.change_bucket(bucket, lambda known: attrs.evolve(known, versioning=state))
+        await self.store.change_bucket(bucket, lambda known: structs.replace(known, versioning=state))
 
     async def listed(self, bucket: str = BUCKET) -> list[ListedVersion]:
         """All versions and delete markers."""
@@ -334,7 +334,7 @@ class VersionContract(VersionKit):
             facts = (BUCKET, "x", upload.id, just([part]))
             made = await self.store.complete_upload(*facts, default_lock=default)
             self.assertEqual((made.lock, (await self.store.head_object(BUCKET, "x")).lock), (expected, expected))
-            await self.store.change_object(BUCKET, "x", lambda version, lock=lock: attrs.evolve(version, lock=lock))
+            await self.store.change_object(BUCKET, "x", lambda version, lock=lock: structs.replace(version, lock=lock))
             await self.store.rename_object(BUCKET, "x", "y", default_lock=default)
             self.assertEqual((await self.store.head_object(BUCKET, "y")).lock, expected)
             self.assertEqual((await self.store.head_object(BUCKET, "x", made.version_id)).lock, lock)
@@ -347,10 +347,10 @@ class VersionContract(VersionKit):
         changed = await self.store.change_object(
             BUCKET,
             "x",
-            lambda version: attrs.evolve(version, properties=Properties(tags={"a": "b"}), lock=lock),
+            lambda version: structs.replace(version, properties=Properties(tags={"a": "b"}), lock=lock),
             old.version_id,
         )
-        self.assertEqual(changed, attrs.evolve(old, properties=Properties(tags={"a": "b"}), lock=lock))
+        self.assertEqual(changed, structs.replace(old, properties=Properties(tags={"a": "b"}), lock=lock))
         self.assertEqual(await self.store.head_object(BUCKET, "x", old.version_id), changed)
         self.assertEqual(await self.store.head_object(BUCKET, "x"), new)
         self.assertEqual(await self.history("x"), [(new.version_id, "new"), (old.version_id, "old")])

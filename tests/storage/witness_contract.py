@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
+from msgspec import structs
 
 from tests.storage.kit import BUCKET, PlainPayload, StoreKit, just, refuse
 from twisted_s3.errors import S3Error
@@ -48,7 +48,7 @@ class WitnessContract(StoreKit):
 
     async def test_witnessed_put_and_delete(self) -> None:
         for status in ("", ENABLED, SUSPENDED):
-            await self.store.change_bucket(BUCKET, lambda bucket, to=status: attrs.evolve(bucket, versioning=to))
+            await self.store.change_bucket(BUCKET, lambda bucket, to=status: structs.replace(bucket, versioning=to))
             for body in (b"one", b"two"):
                 observer = Observer()
                 made = await self.witnessed_put("k", body, observer)
@@ -75,7 +75,7 @@ class WitnessContract(StoreKit):
         observer = Observer()
         tagged = Properties(tags={"a": "b"})
         changed = await self.store.change_object(
-            BUCKET, "k", lambda version: attrs.evolve(version, properties=tagged), witness=observer
+            BUCKET, "k", lambda version: structs.replace(version, properties=tagged), witness=observer
         )
         self.assertEqual(observer.heard, [changed, "committed"])
 
@@ -86,7 +86,7 @@ class WitnessContract(StoreKit):
         told = [said for said in observer.heard if isinstance(said, ObjectVersion | Deletion)]
         self.assertCountEqual(told, [moved, Deletion(True)])
         self.assertEqual(observer.heard.count("committed"), 2)
-        await self.store.change_bucket(BUCKET, lambda bucket: attrs.evolve(bucket, versioning=ENABLED))
+        await self.store.change_bucket(BUCKET, lambda bucket: structs.replace(bucket, versioning=ENABLED))
         observer = Observer()
         moved = await self.store.rename_object(BUCKET, "l", "m", witness=observer)
         self.assertEqual(observer.heard[:2], [moved, "committed"])

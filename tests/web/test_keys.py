@@ -7,9 +7,9 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-import attrs
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError
+from msgspec import structs
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
@@ -106,7 +106,7 @@ class Keys(ServingTestCase):
         """The bucket in the host."""
         server = await self.start_server()
         scheme = urlsplit(server.url).scheme
-        named = attrs.evolve(server, url=f"{scheme}://s3.localhost:{server.port}")
+        named = structs.replace(server, url=f"{scheme}://s3.localhost:{server.port}")
         client = named.client(s3={"addressing_style": "virtual"})
         send_to_loopback(client, server.port)
         self.assertEqual(await self.in_thread(round_trip, client), sorted(KEYS, key=str.encode))
@@ -187,7 +187,7 @@ class Mounted(ServingTestCase):
         port = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(site)
         self.addCleanup(lambda: Deferred.fromCoroutine(site.emptied()))
         self.addCleanup(port.stopListening)
-        return server, attrs.evolve(server, url=f"http://127.0.0.1:{port.getHost().port}/some/path")
+        return server, structs.replace(server, url=f"http://127.0.0.1:{port.getHost().port}/some/path")
 
     def work(self, server: Server) -> tuple[list[str], bytes, bytes, dict[str, Any]]:
         """What a client sees."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 from lxml import etree
+from msgspec import structs
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol, wrapClientTLS
@@ -21,7 +22,7 @@ from tests.protocol import signing
 from tests.serving import Server, ServingTestCase
 from twisted_s3.protocol.head import RequestHead
 
-ADMIN = attrs.evolve(signing.USER, administrator=True)
+ADMIN = structs.replace(signing.USER, administrator=True)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PATH = "/bucket/key"
 

@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-import attrs
+from msgspec import Struct
 
 #: How a command ends that could not do its work.
 FAILED = 1
 
 
-@attrs.frozen
-class Command:
+class Command(Struct, frozen=True):
     """A command.
 
     :ivar name: as it is typed.

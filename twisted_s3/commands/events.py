@@ -10,7 +10,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-import attrs
+from msgspec import structs
 
 from twisted_s3.commands.command import Command, add_data_dir, data_dir
 from twisted_s3.commands.offline import store_of
@@ -76,7 +76,7 @@ def _chosen(deliveries: Deliveries, options: Namespace) -> Sequence[str]:
 
 def _show(letter: Letter, as_json: bool, out: TextIO) -> None:
     if as_json:
-        print(json.dumps(attrs.asdict(letter)), file=out)
+        print(json.dumps(structs.asdict(letter)), file=out)
         return
     what = _subject(letter.message)
     print(f"{letter.name} {format_iso8601(letter.time)} {what}: {letter.problem} ({letter.attempts} times)", file=out)

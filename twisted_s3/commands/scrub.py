@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
-import attrs
+from msgspec import Struct, structs
 
 from twisted_s3.commands.command import Command, add_data_dir, data_dir
 from twisted_s3.commands.offline import integrity_of
@@ -19,8 +19,7 @@ from twisted_s3.storage.filesystem.scrub import Finding
 SOUND, DAMAGED, FAILED = 0, 1, 2
 
 
-@attrs.define
-class Totals:
+class Totals(Struct):
     """What a walk came to."""
 
     files: int = 0
@@ -56,7 +55,7 @@ def scrub(
         if options.rate:
             pause(step.read / options.rate)
     if options.json:
-        print(json.dumps({"totals": attrs.asdict(totals)}), file=out)
+        print(json.dumps({"totals": structs.asdict(totals)}), file=out)
     else:
         print(
             f"{totals.files} files looked at, {totals.read} bytes read, {totals.unrecorded} files without a record, "

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.delivery.file import JSONLines
 from twisted_s3.delivery.nats import MAX_SERVERS, NATS
+from twisted_s3.discreet import Discreet
 from twisted_s3.queueing import ITarget
 from twisted_s3.settings import SettingsError, parse_path
 from twisted_s3.settingsources import TARGETS_TABLE, read_config
@@ -23,17 +24,18 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _COMMON = frozenset({"name", "type", "give_up"})
 
 
-@attrs.frozen
-class TargetSettings:
+class TargetSettings(Discreet, frozen=True):
     """What the settings say of one target.
 
     :ivar give_up: seconds from the first attempt at an event until it is a dead letter.
     :ivar make: makes it for a reactor.
     """
 
+    HIDDEN: ClassVar = ("make",)
+
     name: str
     type: str
-    make: Callable[[Any], ITarget] = attrs.field(repr=False)
+    make: Callable[[Any], ITarget]
     give_up: float = 86400.0
 
 
@@ -71,8 +73,7 @@ def _target(source: str, table: Mapping[str, Any]) -> TargetSettings:
     return TargetSettings(name, kind, make(fields), fields.seconds("give_up", 86400.0))
 
 
-@attrs.frozen
-class _Fields:
+class _Fields(Struct, frozen=True):
     """The values of a table. No message holds one of them: it might be a secret in the wrong place."""
 
     source: str

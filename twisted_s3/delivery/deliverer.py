@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-import attrs
+from msgspec import Struct
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -26,8 +26,7 @@ WINDOW = 256
 _FURTHEST = 20_000
 
 
-@attrs.frozen
-class Patience:
+class Patience(Struct, frozen=True):
     """How long things are waited for, all in seconds.
 
     :ivar poll: between two looks for new events.
@@ -49,8 +48,7 @@ class Patience:
         return float(min(self.longest, self.first * 2 ** min(attempt - 1, 30)))
 
 
-@attrs.define(eq=False)
-class _Entry:
+class _Entry(Struct, eq=False):
     """An event in the window.
 
     :ivar happened: None while that is not known.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-import attrs
+from msgspec import Struct, structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition, IObjectStore, Witness, unwitnessed
@@ -38,8 +38,7 @@ def without_witness(bucket: Bucket, describe: Describe) -> Witness:
     return unwitnessed
 
 
-@attrs.frozen
-class Applier:
+class Applier(Struct, frozen=True):
     """Applies rules to the objects of a store.
 
     :ivar now: gives the time of day.
@@ -105,8 +104,8 @@ class Applier:
 
         def change(current: ObjectVersion) -> ObjectVersion:
             same(current)
-            properties = attrs.evolve(current.properties, storage_class=task.action.storage_class)
-            return attrs.evolve(current, properties=properties)
+            properties = structs.replace(current.properties, storage_class=task.action.storage_class)
+            return structs.replace(current, properties=properties)
 
         witness = self.witnessed(bucket, changing(TRANSITION))
         changed = await self.store.change_object(bucket.name, version.key, change, version.version_id, witness=witness)

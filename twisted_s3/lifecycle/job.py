@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
-import attrs
+from msgspec import Struct
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -37,8 +37,7 @@ _ROUNDS = 10
 _OUTDATED = frozenset(("PreconditionFailed", "NoSuchKey", "NoSuchVersion", "NoSuchBucket", "AccessDenied"))
 
 
-@attrs.frozen
-class Pace:
+class Pace(Struct, frozen=True):
     """How often, and how fast.
 
     :ivar interval: seconds from the end of one round to the beginning of the next.

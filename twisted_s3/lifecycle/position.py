@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-import attrs
+from msgspec import Struct, structs
 from zope.interface import implementer
 
 from twisted_s3.interfaces import INotes
@@ -13,8 +13,7 @@ from twisted_s3.interfaces import INotes
 NAME = "lifecycle"
 
 
-@attrs.frozen
-class Position:
+class Position(Struct, frozen=True):
     """How far it has come.
 
     :ivar bucket: the one that it is at, "" between two rounds.
@@ -42,7 +41,7 @@ async def load_position(notes: INotes) -> Position:
 
 async def save_position(notes: INotes, position: Position) -> None:
     """Put a position on record."""
-    await notes.save_note(NAME, json.dumps(attrs.asdict(position)).encode())
+    await notes.save_note(NAME, json.dumps(structs.asdict(position)).encode())
 
 
 @implementer(INotes)

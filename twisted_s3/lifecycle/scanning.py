@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.protocol.lifecycle.evaluation import Action, Calendar, Kind, Place, action, places
 from twisted_s3.protocol.lifecycle.rules import Lifecycle
@@ -13,16 +13,14 @@ from twisted_s3.protocol.objectlock import is_locked
 from twisted_s3.protocol.walks import VersionWalk
 
 
-@attrs.frozen
-class Task:
+class Task(Struct, frozen=True):
     """Something that is to be done with a version."""
 
     place: Place
     action: Action
 
 
-@attrs.frozen
-class Page:
+class Page(Struct, frozen=True):
     """What one look found.
 
     :ivar tasks: by key, of each key the newest version first.
@@ -35,8 +33,7 @@ class Page:
     unfinished: bool = False
 
 
-@attrs.frozen
-class Look:
+class Look(Struct, frozen=True):
     """How to look at the versions of a bucket.
 
     :ivar versioned: whether the bucket is or was versioned.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
+from msgspec import Struct, structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket, Grant, ObjectVersion, Properties
@@ -16,8 +16,7 @@ from twisted_s3.protocol.events import ACL_PUT
 from twisted_s3.protocol.head import RequestHead
 
 
-@attrs.frozen
-class NewObject:
+class NewObject(Struct, frozen=True):
     """What an object is made with: properties with its ACL, and the canonical id of its owner."""
 
     properties: Properties
@@ -37,7 +36,7 @@ async def new_object(call: Call, properties: Properties) -> NewObject:
     if mode == ownership.ENFORCED:
         if stated:
             _refuse_while_enforced(call, head, of_bucket)
-        return NewObject(attrs.evolve(properties, acl=None), of_bucket)
+        return NewObject(structs.replace(properties, acl=None), of_bucket)
     given_away = mode == ownership.PREFERRED and head.header("x-amz-acl") == acl.BUCKET_OWNER_FULL_CONTROL
     owner = of_bucket if given_away else call.owner or of_bucket
     grants = None
@@ -45,7 +44,7 @@ async def new_object(call: Call, properties: Properties) -> NewObject:
         await call.authorize("s3:PutObjectAcl", call.bucket, call.key, creates=True)
         grants = acl.grants_of(head, owner, of_bucket, resolver(call))
         _refuse_public(call, call.bucket, grants)
-    return NewObject(attrs.evolve(properties, acl=grants), owner)
+    return NewObject(structs.replace(properties, acl=grants), owner)
 
 
 def bucket_acl(call: Call, head: RequestHead, mode: str) -> Mapping[str, bytes]:
@@ -104,7 +103,7 @@ async def put_object_acl(call: Call) -> Answer:
         call.hold(version, call.parameter("versionId"))
         grants = _requested(call, bucket, body, version.owner or call.bucket_owner)
         kept = None if _enforced(call, bucket) else grants
-        return attrs.evolve(version, properties=attrs.evolve(version.properties, acl=kept))
+        return structs.replace(version, properties=structs.replace(version.properties, acl=kept))
 
     version = await call.store.change_object(
         call.bucket_name, call.key, change, call.parameter("versionId"), call.witness(changing(ACL_PUT))

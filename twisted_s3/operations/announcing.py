@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
+from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -11,8 +11,7 @@ from twisted_s3.model import NULL_VERSION, ObjectVersion
 from twisted_s3.protocol.events import Event
 
 
-@attrs.frozen
-class Origin:
+class Origin(Struct, frozen=True):
     """Where a request came from, for those who are told what it did."""
 
     request_id: str = ""

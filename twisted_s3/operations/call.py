@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-import attrs
+import msgspec
+from msgspec import Struct, structs
 from twisted.internet.interfaces import IReactorThreads, IReactorTime
 from twisted.internet.threads import deferToThreadPool
 
@@ -56,8 +57,7 @@ S = TypeVar("S", bound=IStaged)
 Headers = Iterable[tuple[str, str]]
 
 
-@attrs.frozen
-class ObjectLimits:
+class ObjectLimits(Struct, frozen=True):
     """What AWS allows (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html), in bytes.
 
     :ivar put: an object written, or a part, in one request.
@@ -70,8 +70,7 @@ class ObjectLimits:
     part: int = 5 * 1024**2
 
 
-@attrs.frozen
-class Services:
+class Services(Struct, frozen=True):
     """What every operation of one server shares.
 
     :ivar notifier: queues the events that buckets ask for; None where there are no targets.
@@ -89,7 +88,7 @@ class Services:
     clock: IReactorTime
     region: str = "us-east-1"
     limits: ObjectLimits = ObjectLimits()
-    defaults: BucketDefaults = attrs.field(factory=BucketDefaults)
+    defaults: BucketDefaults = msgspec.field(default_factory=BucketDefaults)
     announcer: Announcer | None = None
     keepalive: float = 5.0
     threads: IReactorThreads | None = None
@@ -97,20 +96,20 @@ class Services:
     named_keys: IKeyService | None = None
     customer_keys_over_http: str = "loopback"
     notifier: Notifier | None = None
-    lifecycles: DocumentCache[[bytes, str], Lifecycle] = attrs.field(factory=lambda: DocumentCache(parse_lifecycle))
-    websites: DocumentCache[[bytes], Website] = attrs.field(factory=lambda: DocumentCache(parse_website))
+    lifecycles: DocumentCache[[bytes, str], Lifecycle] = msgspec.field(
+        default_factory=lambda: DocumentCache(parse_lifecycle)
+    )
+    websites: DocumentCache[[bytes], Website] = msgspec.field(default_factory=lambda: DocumentCache(parse_website))
 
 
-@attrs.frozen
-class Download:
+class Download(Struct, frozen=True):
     """An opened object's bytes as the body of an answer. Whoever sends the answer closes the object."""
 
     opened: IOpenedObject
     range: ByteRange
 
 
-@attrs.frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """An answer to a request. Without ``download`` and ``later`` the body is ``body``.
 
     :ivar later: comes to the answer whose document is the body, or to the error whose document is, when status and
@@ -136,8 +135,7 @@ class Moved(S3Error):
         super().__init__("OperationAborted")
 
 
-@attrs.define
-class Call:
+class Call(Struct):
     """One request that has been authenticated, authorised and matched to an operation.
 
     For a form the operation does the first two itself, and sets ``user`` and ``key``.
@@ -159,9 +157,9 @@ class Call:
     bucket_name: str = ""
     key: str = ""
     bucket: Bucket | None = None
-    origin: Origin = attrs.field(factory=Origin)
+    origin: Origin = msgspec.field(default_factory=Origin)
     form: RequestHead | None = None
-    basis: dict[tuple[str, str, str | None], ObjectVersion | None] = attrs.field(factory=dict)
+    basis: dict[tuple[str, str, str | None], ObjectVersion | None] = {}
 
     @property
     def store(self) -> IObjectStore:
@@ -295,7 +293,7 @@ class Call:
         under_way = Work(work, self.services.clock, self.services.keepalive)
         if await under_way.wait():
             return under_way.result()
-        return attrs.evolve(document(b""), later=under_way)
+        return structs.replace(document(b""), later=under_way)
 
     def witness(self, describe: Describe) -> Witness:
         """Who queues the events of a write to the bucket, together with it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket
@@ -42,8 +42,7 @@ _REMOVED = b""
 _MAX_BUCKET_TAGS = 50
 
 
-@attrs.frozen
-class Option:
+class Option(Struct, frozen=True):
     """A header of a write that is kept beside the document, and given back with it.
 
     :ivar values: that it can have; the first where it is not there.
@@ -71,8 +70,7 @@ class Option:
         return (bucket.configuration(self.name) or self.values[0].encode()).decode()
 
 
-@attrs.frozen
-class Configuration:
+class Configuration(Struct, frozen=True):
     """A kind of configuration document. Its methods are the operations on it.
 
     :ivar name: under which it is kept in ``Bucket.configurations``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import attrs
+from msgspec import structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IOpenedObject
@@ -75,7 +75,7 @@ async def _copy(call: Call) -> Answer:
         properties = properties_of(call.head) if replace else _kept(call, before, storage_class)
         if not replace_tags and before.tags:
             await authorize_copying_tags(call, bucket, source)
-        made = await new_object(call, attrs.evolve(properties, tags=tags if replace_tags else before.tags))
+        made = await new_object(call, structs.replace(properties, tags=tags if replace_tags else before.tags))
         payload = sealing.payload(Payload(_algorithms(call, opened)))
         async with discarding(call.store.stage(call.bucket_name, payload)) as staged:
             await staged.copy_from(opened, ByteRange(0, size))
@@ -171,7 +171,7 @@ def _kept(call: Call, source: Properties, storage_class: str) -> Properties:
     redirect = call.head.header(_REDIRECT)
     if redirect is not None:
         headers[_REDIRECT] = redirect
-    return attrs.evolve(source, headers=headers, storage_class=storage_class)
+    return structs.replace(source, headers=headers, storage_class=storage_class)
 
 
 def _algorithms(call: Call, opened: IOpenedObject) -> tuple[str, ...]:

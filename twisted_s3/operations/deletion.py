@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-import attrs
+from msgspec import structs
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
@@ -80,7 +80,7 @@ async def _decide_and_delete(call: Call, entry: DeleteEntry) -> Deletion:
     """
     for _ in range(_ATTEMPTS):
         # Each entry rests on what it has seen itself: others must not take that away from under it.
-        alone = attrs.evolve(call, basis={})
+        alone = structs.replace(call, basis={})
         with suppress(Moved):
             await alone.authorize("s3:DeleteObject", call.bucket, entry.key, version_id=entry.version_id)
             await _authorize_match(alone, entry.etag, entry.key, entry.version_id)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import ClassVar
 
-import attrs
+from msgspec import structs
 
+from twisted_s3.discreet import Discreet
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IKeyService, IOpenedObject, IPayload
 from twisted_s3.model import SSE_C, SSE_KMS, SSE_S3, Encryption, ObjectVersion, Upload
@@ -32,16 +34,17 @@ from twisted_s3.protocol.head import RequestHead
 _LOOPBACK = ("127.", "::1", "::ffff:127.")
 
 
-@attrs.frozen
-class Sealing:
+class Sealing(Discreet, frozen=True):
     """With what an object, or the parts of an upload, are encrypted.
 
     :ivar encryption: None for not at all.
     :ivar headers: what to answer about it.
     """
 
+    HIDDEN: ClassVar = ("data_key",)
+
     encryption: Encryption | None = None
-    data_key: bytes = attrs.field(default=b"", repr=False)
+    data_key: bytes = b""
     headers: Headers = ()
 
     def payload(self, payload: IPayload, number: int = 0) -> IPayload:
@@ -71,9 +74,9 @@ async def sealing_for(call: Call, head: RequestHead) -> Sealing:
         encryption = Encryption(SSE_C, wrap(customer.key, data_key, SSE_C.encode()))
         return Sealing(encryption, data_key, customer.headers)
     if not wanted.kind:
-        wanted = attrs.evolve(rule.default, bucket_key=_first(wanted.bucket_key, rule.default.bucket_key))
+        wanted = structs.replace(rule.default, bucket_key=_first(wanted.bucket_key, rule.default.bucket_key))
     elif wanted.kind == SSE_KMS and wanted.bucket_key is None:
-        wanted = attrs.evolve(wanted, bucket_key=rule.default.bucket_key)
+        wanted = structs.replace(wanted, bucket_key=rule.default.bucket_key)
     return await _sealed_by_server(call, wanted) if wanted.kind else Sealing()
 
 
@@ -194,7 +197,7 @@ def rule_of(call: Call) -> BucketEncryption:
     document = None if call.bucket is None else call.bucket.configuration(ENCRYPTION)
     rule = BucketEncryption() if document is None else parse_bucket_encryption(document)
     if not rule.default.kind and call.services.defaults.encrypted:
-        rule = attrs.evolve(rule, default=attrs.evolve(rule.default, kind=SSE_S3))
+        rule = structs.replace(rule, default=structs.replace(rule.default, kind=SSE_S3))
     return rule
 
 

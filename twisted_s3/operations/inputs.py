@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-import attrs
+from msgspec import Struct
 
 HONOURED = "honoured"
 #: It means nothing here, as for most who send it to AWS.
@@ -18,8 +18,7 @@ UNHEEDED = "ignored, unlike AWS"
 REFUSED = "refused"
 
 
-@attrs.frozen
-class Treatment:
+class Treatment(Struct, frozen=True):
     """What is done with an input.
 
     :ivar what: one of the four above.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
+from msgspec import Struct, structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import ObjectVersion
@@ -22,8 +22,7 @@ from twisted_s3.protocol.listing import (
 from twisted_s3.protocol.versionlisting import check_version_marker, versions_page
 
 
-@attrs.frozen
-class _Query:
+class _Query(Struct, frozen=True):
     """What the three listings have in common."""
 
     prefix: str
@@ -56,7 +55,7 @@ async def list_objects(call: Call) -> Answer:
     page, objects = await query.run(call, start_after_marker(marker, query.prefix, query.delimiter))
     return document(
         xmldocs.list_objects_result(
-            call.bucket_name, page, objects, call.object_owner, marker=marker, **attrs.asdict(query)
+            call.bucket_name, page, objects, call.object_owner, marker=marker, **structs.asdict(query)
         )
     )
 
@@ -82,7 +81,7 @@ async def list_objects_v2(call: Call) -> Answer:
             start_after=start_after,
             continuation_token=token,
             next_token=None if page.next_start is None else encode_token(page.next_start),
-            **attrs.asdict(query),
+            **structs.asdict(query),
         )
     )
 
@@ -104,6 +103,6 @@ async def list_object_versions(call: Call) -> Answer:
             call.object_owner,
             key_marker=key_marker,
             version_id_marker=version_marker or "",
-            **attrs.asdict(query),
+            **structs.asdict(query),
         )
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import attrs
+from msgspec import structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import ENABLED, UNLOCKED, Bucket, ObjectLock, ObjectVersion
@@ -36,7 +36,7 @@ def _accept(body: bytes, bucket: Bucket, services: Services) -> bytes:
 
 
 def _with_lock(bucket: Bucket) -> Bucket:
-    return attrs.evolve(bucket, object_lock=True)
+    return structs.replace(bucket, object_lock=True)
 
 
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectLockConfiguration.html
@@ -86,7 +86,7 @@ async def put_object_legal_hold(call: Call) -> Answer:
     known = _keys(ObjectLock(legal_hold=hold), 0)
     await call.authorize("s3:PutObjectLegalHold", call.bucket, call.key, version_id=version_named(call), known=known)
     _require_lock(call)
-    await _change(call, lambda lock: attrs.evolve(lock, legal_hold=hold))
+    await _change(call, lambda lock: structs.replace(lock, legal_hold=hold))
     return Answer(200)
 
 
@@ -185,7 +185,7 @@ async def _change(call: Call, change: Callable[[ObjectLock], ObjectLock]) -> Non
 
     def changed(version: ObjectVersion) -> ObjectVersion:
         call.hold(version, version_named(call))
-        return attrs.evolve(version, lock=change(version.lock))
+        return structs.replace(version, lock=change(version.lock))
 
     await call.store.change_object(call.bucket_name, call.key, changed, version_named(call))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
+from msgspec import structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket
@@ -63,7 +63,7 @@ async def _check_target(call: Call, logging: Logging) -> None:
         if error.code != "NoSuchBucket":
             raise
         raise _refused("The target bucket for logging does not exist", logging.target) from None
-    if attrs.evolve(call, bucket=target).bucket_owner != call.bucket_owner:
+    if structs.replace(call, bucket=target).bucket_owner != call.bucket_owner:
         raise _refused("The owner for the bucket to be logged and the target bucket must be the same.", logging.target)
     if call.services.defaults.ownership_of(target) == ENFORCED:
         if logging.grants:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from urllib.parse import quote
 
-import attrs
+from msgspec import structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition
@@ -134,7 +134,7 @@ async def _prepared(call: Call, condition: Condition) -> Callable[[], Awaitable[
     condition = unless_conflicting(condition, call.head, upload)
     await check_early(call, condition)
     # A checksum in the head of this request is that of the object, not of the document.
-    bare = attrs.evolve(call, head=without_checksums(call.head))
+    bare = structs.replace(call, head=without_checksums(call.head))
     wanted = await bare.parsed(parse_complete_multipart_upload, _DOCUMENT_LIMIT)
     check_part_claims(wanted, upload.checksum_algorithm, upload.checksum_type)
     return partial(

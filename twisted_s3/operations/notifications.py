@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-import attrs
+from msgspec import structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket
@@ -46,7 +46,7 @@ async def put_bucket_notification_configuration(call: Call) -> Answer:
         stored.append(_accept(body, bucket, services, skip == "true"))
         return stored[-1]
 
-    answer = await attrs.evolve(NOTIFICATION, accept=accept).put(call)
+    answer = await structs.replace(NOTIFICATION, accept=accept).put(call)
     if call.services.notifier is not None:
         await call.services.notifier.probe(call.bucket_name, load_notification(stored[-1]), call.origin.request_id)
     return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-import attrs
+from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_s3.interfaces import Pending, Witness, unwitnessed
@@ -16,8 +16,7 @@ from twisted_s3.protocol.notification import NAME, Rule, load_notification
 from twisted_s3.queueing import IEventQueue
 
 
-@attrs.frozen
-class Occasion:
+class Occasion(Struct, frozen=True):
     """What a commit is to a bucket's notification configuration.
 
     :ivar name: of the event.
@@ -65,8 +64,7 @@ def either(*descriptions: Describe) -> Describe:
     return lambda change: next((found for describe in descriptions if (found := describe(change)) is not None), None)
 
 
-@attrs.frozen
-class Source:
+class Source(Struct, frozen=True):
     """Whose write it is, and where."""
 
     bucket: Bucket

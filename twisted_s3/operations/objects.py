@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import attrs
+from msgspec import structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition, IOpenedObject, always
@@ -156,7 +156,7 @@ def _part(call: Call, version: ObjectVersion, text: str) -> tuple[ByteRange | No
     part = version.parts[number - 1]
     headers = [("x-amz-mp-parts-count", str(len(version.parts)))]
     if described:
-        headers += checksum_headers(attrs.evolve(version, checksums=part.checksums))
+        headers += checksum_headers(structs.replace(version, checksums=part.checksums))
     return (ByteRange(start, start + part.size) if part.size else None), headers
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, urlencode
 
-import attrs
+from msgspec import Struct, structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IStaged
@@ -29,8 +29,7 @@ from twisted_s3.protocol.properties import properties_of
 from twisted_s3.protocol.requestdocs import parse_tagging
 
 
-@attrs.frozen
-class _Bounds:
+class _Bounds(Struct, frozen=True):
     """The sizes that the file may have, in bytes."""
 
     smallest: int
@@ -116,9 +115,9 @@ async def _properties(call: Call, head: RequestHead, fields: Mapping[str, str]) 
         return properties
     tags = parse_tagging(tagging.encode("utf-8")) if tagging else {}
     # Policies look at the tags where PutObject has them.
-    call.form = attrs.evolve(head, headers={**head.headers, "x-amz-tagging": [urlencode(tags)]})
+    call.form = structs.replace(head, headers={**head.headers, "x-amz-tagging": [urlencode(tags)]})
     await call.authorize("s3:PutObjectTagging", call.bucket, call.key, creates=True)
-    return attrs.evolve(properties, tags=tags)
+    return structs.replace(properties, tags=tags)
 
 
 async def _receive_file(

@@ -6,9 +6,9 @@ The names are those of the Amazon S3 API Reference
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import cached_property
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.operations import (
     absent,
@@ -35,12 +35,7 @@ from twisted_s3.operations.call import Handler
 SERVICE, BUCKET, OBJECT = "service", "bucket", "object"
 
 
-def _names(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(names)
-
-
-@attrs.frozen
-class Operation:
+class Operation(Struct, frozen=True, dict=True):
     """An S3 operation.
 
     :ivar level: ``service``, ``bucket`` or ``object``: what the path names.
@@ -60,7 +55,7 @@ class Operation:
     method: str
     subresource: str = ""
     action: str = ""
-    parameters: frozenset[str] = attrs.field(default=(), converter=_names)
+    parameters: tuple[str, ...] = ()
     copies: bool = False
     handler: Handler | None = None
     creates: bool = False
@@ -68,10 +63,10 @@ class Operation:
     each: bool = False
     routed: bool = True
 
-    @property
+    @cached_property
     def selectors(self) -> frozenset[str]:
         """All query parameters that a request for it must have."""
-        return self.parameters | {self.subresource} if self.subresource else self.parameters
+        return frozenset(filter(None, (self.subresource, *self.parameters)))
 
 
 # fmt: off

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import attrs
+from msgspec import structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket, ObjectVersion
@@ -42,7 +42,7 @@ async def _set_tags(call: Call, tags: Mapping[str, str], event: str) -> Sequence
 
     def change(version: ObjectVersion) -> ObjectVersion:
         call.hold(version, version_named(call))
-        return attrs.evolve(version, properties=attrs.evolve(version.properties, tags=tags))
+        return structs.replace(version, properties=structs.replace(version.properties, tags=tags))
 
     version = await call.store.change_object(
         call.bucket_name, call.key, change, version_named(call), call.witness(changing(event))

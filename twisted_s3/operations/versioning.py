@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
+from msgspec import structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import NULL_VERSION, SUSPENDED, Bucket, Deletion, ObjectVersion
@@ -22,7 +22,7 @@ async def put_bucket_versioning(call: Call) -> Answer:
                 "InvalidBucketState",
                 "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
             )
-        return attrs.evolve(bucket, versioning=state)
+        return structs.replace(bucket, versioning=state)
 
     await call.store.change_bucket(call.bucket_name, change)
     return Answer(200)

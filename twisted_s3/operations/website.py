@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import attrs
+from msgspec import structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.operations.call import Answer
@@ -104,7 +104,7 @@ async def _instead(website: Website, asked: Asked, reader: Reader, key: str, err
     except S3Error as failure:
         raise ErrorDocumentError(error, _about(failure, website.error)) from None
     headers = (*answer.headers, *error.headers.items(), *error_headers(error))
-    return _elsewhere(answer) or attrs.evolve(answer, status=error.status, headers=headers)
+    return _elsewhere(answer) or structs.replace(answer, status=error.status, headers=headers)
 
 
 async def _is_folder(reader: Reader, website: Website, key: str, error: S3Error) -> bool:

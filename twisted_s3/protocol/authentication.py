@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from typing import ClassVar
 
-import attrs
-
+from twisted_s3.discreet import Discreet
 from twisted_s3.errors import S3Error
 from twisted_s3.model import User
 from twisted_s3.protocol import checksums, postform, sigv2, sigv4
@@ -23,8 +23,7 @@ _V2_MARKS = ("AWSAccessKeyId", "Signature")
 _V4_CREDENTIALS = frozenset({*(name.lower() for name in sigv4.QUERY_PARAMETERS), "x-amz-security-token"})
 
 
-@attrs.frozen
-class Verified:
+class Verified(Discreet, frozen=True):
     """Who sent a request, and what was signed about its body.
 
     :ivar payload: the ``x-amz-content-sha256`` in force; None when nothing was said about the body.
@@ -33,10 +32,12 @@ class Verified:
     :ivar presigned: whether the credentials came in the query.
     """
 
+    HIDDEN: ClassVar = ("implied",)
+
     user: User
     payload: str | None = None
     seed: sigv4.Seed | None = None
-    implied: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    implied: Mapping[str, str] = {}
     presigned: bool = False
 
 

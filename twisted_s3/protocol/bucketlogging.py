@@ -6,11 +6,11 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.access.acl import (
@@ -37,8 +37,7 @@ _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _MAX_PREFIX = 800
 
 
-@attrs.frozen
-class Logging:
+class Logging(Struct, frozen=True):
     """Where the log of a bucket goes.
 
     :ivar target: the name of a bucket.
@@ -137,8 +136,7 @@ def log_key(
     return f"{logging.prefix}{account}/{region}/{source}/{at:%Y/%m/%d}/{name}"
 
 
-@attrs.frozen
-class Request:
+class Request(Struct, frozen=True):
     """What a line tells of a request. "" and None stand for what is not there.
 
     :ivar time: when it came, seconds since the epoch.
@@ -236,7 +234,7 @@ _RESOURCES = {
 }
 
 
-def operation_field(name: str, level: str, method: str, subresource: str, parameters: frozenset[str]) -> str:
+def operation_field(name: str, level: str, method: str, subresource: str, parameters: Collection[str]) -> str:
     """How the log names an operation of the API Reference: ``REST.GET.BUCKET`` for ListObjects."""
     resource = _RESOURCES.get(subresource) or subresource.replace("-", "_").upper() or level.upper()
     if name in ("UploadPart", "UploadPartCopy"):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 
@@ -81,8 +81,7 @@ class _XxHash:
         return b64encode(self._hash.finalize()).decode("ascii")
 
 
-@attrs.frozen
-class Algorithm:
+class Algorithm(Struct, frozen=True):
     """A checksum algorithm.
 
     :ivar name: as S3 writes it: ``CRC32``.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import unquote_to_bytes
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 
 
-@attrs.frozen
-class CopySource:
+class CopySource(Struct, frozen=True):
     """What is to be copied."""
 
     bucket: str

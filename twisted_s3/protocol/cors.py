@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.head import RequestHead
@@ -29,8 +29,7 @@ MAX_ID = 255
 _VARY = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method"
 
 
-@attrs.frozen
-class CORSRule:
+class CORSRule(Struct, frozen=True):
     """Lets scripts from some origins do something.
 
     :ivar origins: patterns with at most one ``*``.
@@ -134,8 +133,7 @@ def _elements(rule: CORSRule) -> Iterator[str]:
         yield element("MaxAgeSeconds", rule.max_age)
 
 
-@attrs.frozen
-class CORSRequest:
+class CORSRequest(Struct, frozen=True):
     """What a script wants to do.
 
     :ivar headers: that it wants to send, in lower case.

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote_plus
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.protocol.dates import format_iso8601_milliseconds
 
@@ -61,8 +61,7 @@ AWS_EVENT_PATTERNS = frozenset(
 )
 
 
-@attrs.frozen
-class Event:
+class Event(Struct, frozen=True):
     """Something that happened to an object, after it was committed.
 
     :ivar name: as in the record, without ``s3:``.

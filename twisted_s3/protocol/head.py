@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, overload
 from urllib.parse import unquote_to_bytes
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 
@@ -66,8 +66,7 @@ def _decode(text: str) -> str:
         raise S3Error("InvalidURI") from None
 
 
-@attrs.frozen(slots=False)
-class RequestHead:
+class RequestHead(Struct, frozen=True, dict=True):
     """A request without its body.
 
     :ivar method: upper case.
@@ -81,9 +80,13 @@ class RequestHead:
 
     method: str
     path: bytes
-    query: bytes = attrs.field(repr=lambda query: repr(_names_in(query)))
-    headers: Mapping[str, Sequence[str]] = attrs.field(repr=lambda headers: repr(sorted(headers)))
+    query: bytes
+    headers: Mapping[str, Sequence[str]]
     secure: bool = False
+
+    def __repr__(self) -> str:
+        names = f"query={_names_in(self.query)!r}, headers={sorted(self.headers)!r}"
+        return f"RequestHead(method={self.method!r}, path={self.path!r}, {names}, secure={self.secure!r})"
 
     def header(self, name: str) -> str | None:
         """The value of a header by its lower-case name, several joined by commas; None if absent."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from zlib import crc32
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket, Part, Upload
@@ -29,8 +29,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,10}")
 _Rank = tuple[str, float, str]
 
 
-@attrs.frozen
-class Page:
+class Page(Struct, frozen=True):
     """One page of keys.
 
     :ivar keys: the keys that stand alone, in order.
@@ -47,8 +46,7 @@ class Page:
     next_start: str | None = None
 
 
-@attrs.frozen
-class UploadsPage:
+class UploadsPage(Struct, frozen=True):
     """One page of multipart uploads. ``next_key_marker`` and ``next_upload_id_marker`` name its last entry."""
 
     uploads: tuple[Upload, ...] = ()
@@ -58,8 +56,7 @@ class UploadsPage:
     next_upload_id_marker: str = ""
 
 
-@attrs.frozen
-class PartsPage:
+class PartsPage(Struct, frozen=True):
     """One page of parts. ``next_marker`` is the number of its last part, 0 for an empty page."""
 
     parts: tuple[Part, ...] = ()
@@ -67,8 +64,7 @@ class PartsPage:
     next_marker: int = 0
 
 
-@attrs.frozen
-class BucketsPage:
+class BucketsPage(Struct, frozen=True):
     """One page of buckets. ``continuation_token`` asks for the next; None when there is none."""
 
     buckets: tuple[Bucket, ...] = ()

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
-import attrs
+from msgspec import structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import COMPOSITE, FULL_OBJECT, Part
@@ -77,7 +77,7 @@ def check_part_algorithm(head: RequestHead, algorithm: str) -> None:
 def without_checksums(head: RequestHead) -> RequestHead:
     """The head without the checksums that it carries."""
     headers = {name: values for name, values in head.headers.items() if not name.startswith("x-amz-checksum-")}
-    return attrs.evolve(head, headers=headers)
+    return structs.replace(head, headers=headers)
 
 
 def check_object_claims(head: RequestHead, parts: Sequence[Part], algorithm: str, kind: str, computed: str) -> None:

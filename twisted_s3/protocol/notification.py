@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from itertools import combinations
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.events import AWS_EVENT_PATTERNS
@@ -37,8 +37,7 @@ _MAX_FILTER = 1024
 _ARN = re.compile(r"arn:aws[a-z-]*:(sns|sqs|lambda):([a-z0-9-]*):([A-Za-z0-9_-]*):([A-Za-z0-9._:$-]+)")
 
 
-@attrs.frozen
-class Destination:
+class Destination(Struct, frozen=True):
     """What an ARN names.
 
     :ivar service: ``sns``, ``sqs`` or ``lambda``.
@@ -51,8 +50,7 @@ class Destination:
     name: str
 
 
-@attrs.frozen
-class Rule:
+class Rule(Struct, frozen=True):
     """One configuration: these events, of keys that begin and end so, go there.
 
     :ivar kind: the name of its element.

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from math import ceil
 
-import attrs
+from msgspec import Struct, structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition
@@ -38,8 +38,7 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
-@attrs.frozen
-class DefaultRetention:
+class DefaultRetention(Struct, frozen=True):
     """The retention of new objects of a bucket.
 
     :ivar unit: ``Days`` or ``Years``.
@@ -176,7 +175,7 @@ def lock_of(head: RequestHead, now: float) -> ObjectLock:
     if until is None:
         raise _bad_argument("The retain until date must be provided in ISO 8601 format", DATE_HEADER, date)
     _check_future(until, now, DATE_HEADER, date)
-    return attrs.evolve(lock, mode=mode, until=until)
+    return structs.replace(lock, mode=mode, until=until)
 
 
 def retention_headers(lock: ObjectLock) -> Iterator[tuple[str, str]]:
@@ -227,7 +226,7 @@ def changed_retention(before: ObjectLock, wanted: ObjectLock, now: float, bypass
     grows = wanted.mode == before.mode and wanted.until >= before.until
     if not grows and _is_retained(before, now, bypass):
         raise _protected()
-    return attrs.evolve(before, mode=wanted.mode, until=wanted.until)
+    return structs.replace(before, mode=wanted.mode, until=wanted.until)
 
 
 def _is_retained(lock: ObjectLock, now: float, bypass: bool) -> bool:

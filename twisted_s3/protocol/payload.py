@@ -12,7 +12,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Sequence
 
-import attrs
+from msgspec import Struct
 from zope.interface import implementer
 
 from twisted_s3.errors import S3Error
@@ -30,8 +30,7 @@ _NOT_CHECKSUMS = ("x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-chec
 _SINGLE = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
 
 
-@attrs.frozen
-class Expectations:
+class Expectations(Struct, frozen=True):
     """What a client says that its body comes to. None and "" where it says nothing.
 
     :ivar size: of the object, in bytes.

@@ -11,10 +11,12 @@ import hmac
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
-import attrs
+from msgspec import structs
 
+from twisted_s3.discreet import Discreet
 from twisted_s3.errors import S3Error
 from twisted_s3.model import ObjectVersion
 from twisted_s3.protocol.head import RequestHead
@@ -69,8 +71,7 @@ _TOKEN = re.compile("[a-z0-9!#$%&'*+.^_`|~-]+")
 _OF_REQUEST = ("if-match", "if-none-match")
 
 
-@attrs.frozen
-class Claim:
+class Claim(Discreet, frozen=True):
     """What a form says of who signed it.
 
     :ivar policy: the field as sent, which is what was signed.
@@ -78,10 +79,12 @@ class Claim:
     :ivar time: the form's ``x-amz-date`` in seconds since the epoch; None for Version 2.
     """
 
+    HIDDEN: ClassVar = ("policy", "signature", "token")
+
     access_key: str
-    policy: str = attrs.field(repr=False)
-    signature: str = attrs.field(repr=False)
-    token: str | None = attrs.field(default=None, repr=False)
+    policy: str
+    signature: str
+    token: str | None = None
     date: str = ""
     time: float | None = None
 
@@ -181,7 +184,7 @@ def head_of(fields: Mapping[str, str], head: RequestHead) -> RequestHead:
                 # It would be given back as the name of a header.
                 raise S3Error("InvalidArgument", elements={"ArgumentName": name, "ArgumentValue": value})
             headers[name] = [value.encode("utf-8").decode("latin-1")]
-    return attrs.evolve(head, headers=headers)
+    return structs.replace(head, headers=headers)
 
 
 def redirect_of(fields: Mapping[str, str], bucket: str, version: ObjectVersion) -> str | None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 
@@ -34,8 +34,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _EXTRA_ESCAPES = {"$": "$", "v": "\\u000b"}
 
 
-@attrs.frozen
-class Condition:
+class Condition(Struct, frozen=True):
     """A condition on one field.
 
     :ivar operator: ``eq`` or ``starts-with``.
@@ -65,8 +64,7 @@ class Condition:
         return f'["{self.operator}", "${self.field}", "{self.value}"]'
 
 
-@attrs.frozen
-class PostPolicy:
+class PostPolicy(Struct, frozen=True):
     """A policy document.
 
     :ivar expiration: in seconds since the epoch.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.checksums import ALGORITHMS
@@ -38,8 +38,7 @@ _RESTORE_MEMBERS = frozenset(
 _OBJECT_MEMBERS = frozenset({"Key", "VersionId", "ETag", "LastModifiedTime", "Size"})
 
 
-@attrs.frozen
-class DeleteEntry:
+class DeleteEntry(Struct, frozen=True):
     """One object that a DeleteObjects names, with the conditions for it.
 
     :ivar etag: as the client wrote it, quoted or not, or ``*``.
@@ -53,16 +52,14 @@ class DeleteEntry:
     size: int | None = None
 
 
-@attrs.frozen
-class DeleteRequest:
+class DeleteRequest(Struct, frozen=True):
     """What a DeleteObjects asks for. ``quiet``: only failures are to be reported."""
 
     entries: tuple[DeleteEntry, ...]
     quiet: bool = False
 
 
-@attrs.frozen
-class CompletedPart:
+class CompletedPart(Struct, frozen=True):
     """One part that a CompleteMultipartUpload names.
 
     :ivar etag: without quotes.
@@ -71,7 +68,7 @@ class CompletedPart:
 
     number: int
     etag: str
-    checksums: Mapping[str, str] = attrs.field(factory=dict)
+    checksums: Mapping[str, str] = {}
 
 
 def parse_create_bucket(body: bytes) -> str:

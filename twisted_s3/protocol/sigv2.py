@@ -12,10 +12,10 @@ import hmac
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from typing import ClassVar
 from urllib.parse import unquote_to_bytes
 
-import attrs
-
+from twisted_s3.discreet import Discreet
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.head import RequestHead
 from twisted_s3.protocol.sigv4 import check_skew, clock_text, headers_in_query, mismatch, request_seconds
@@ -84,15 +84,16 @@ _EXPIRES = re.compile("[0-9]{1,11}")
 _HEADER = re.compile(r"AWS +(\S+):(\S+)")
 
 
-@attrs.frozen
-class Claim:
+class Claim(Discreet, frozen=True):
     """What a request says of who signed it.
 
     :ivar expires: of a presigned URL, in seconds since the epoch; None for the header form.
     """
 
+    HIDDEN: ClassVar = ("signature",)
+
     access_key: str
-    signature: str = attrs.field(repr=False)
+    signature: str
     expires: int | None = None
 
 

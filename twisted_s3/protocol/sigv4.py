@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from operator import methodcaller
-from typing import Protocol
+from typing import ClassVar, Protocol
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-import attrs
-
+from twisted_s3.discreet import Discreet
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.head import RequestHead
 
@@ -63,8 +62,7 @@ _CANONICAL_QUERY = re.compile(_ITEM + rb"(?:&" + _ITEM + rb")*+")
 _by_name_then_value = methodcaller("partition", b"=")
 
 
-@attrs.frozen
-class Claim:
+class Claim(Discreet, frozen=True):
     """What a request says of who signed it, and how.
 
     :ivar date: of the credential scope, ``YYYYMMDD``.
@@ -75,23 +73,26 @@ class Claim:
     :ivar payload: the value of ``x-amz-content-sha256`` that was signed.
     """
 
+    HIDDEN: ClassVar = ("signature",)
+
     access_key: str
     date: str
     signed_headers: str
-    signature: str = attrs.field(repr=False)
+    signature: str
     timestamp: str
     time: float
     payload: str
     lifetime: int | None = None
 
 
-@attrs.frozen
-class Seed:
+class Seed(Discreet, frozen=True):
     """A verified signature, and the key that made it: where a chain of chunk signatures begins."""
 
+    HIDDEN: ClassVar = ("signature", "signing_key")
+
     access_key: str
-    signature: str = attrs.field(repr=False)
-    signing_key: bytes = attrs.field(repr=False)
+    signature: str
+    signing_key: bytes
     scope: str
     timestamp: str
 

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.xmldocs import document, element
 from twisted_s3.protocol.xmlreading import parse_document, texts_of
 
 
-@attrs.frozen
-class Switch:
+class Switch(Struct, frozen=True):
     """A kind of such document.
 
     :ivar root: the name of the document, ``member`` that of the element in it.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import ListedVersion
@@ -15,8 +15,7 @@ from twisted_s3.protocol.listing import common_prefix, start_after_marker, succe
 from twisted_s3.protocol.walks import VersionWalk
 
 
-@attrs.frozen
-class VersionsPage:
+class VersionsPage(Struct, frozen=True):
     """One page of versions, delete markers and common prefixes.
 
     :ivar versions: by key, the newest first.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.xmldocs import document, element
@@ -29,8 +29,7 @@ _PATH = "/!$&'()*+,;=:@~"
 _LITERAL = _PATH + "#?%"
 
 
-@attrs.frozen
-class Redirect:
+class Redirect(Struct, frozen=True):
     """Where to send readers. What is None stays as it was in the request.
 
     :ivar key: in place of the whole key.
@@ -44,8 +43,7 @@ class Redirect:
     prefix: str | None = None
 
 
-@attrs.frozen
-class RoutingRule:
+class RoutingRule(Struct, frozen=True):
     """Sends readers elsewhere: always, by the key, by the error that they would see, or by both.
 
     :ivar prefix: that the key must have.
@@ -61,8 +59,7 @@ class RoutingRule:
         return self.error == error and key.startswith(self.prefix or "")
 
 
-@attrs.frozen
-class Website:
+class Website(Struct, frozen=True):
     """How a bucket is shown.
 
     :ivar index: what is shown of a folder: the end of its key.
@@ -241,8 +238,7 @@ def _texts(values: Mapping[str, str | None]) -> str:
     return "".join(element(name, text) for name, text in values.items() if text is not None)
 
 
-@attrs.frozen
-class Asked:
+class Asked(Struct, frozen=True):
     """What a reader asked for.
 
     :ivar host: as the request has it, with its port.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import Bucket, ListedVersion, ObjectVersion, Part, Upload
@@ -31,8 +31,7 @@ _SPECIAL = re.compile(r'[&<>"\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]')
 _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
 
-@attrs.frozen
-class Owner:
+class Owner(Struct, frozen=True):
     """Whom a document names as owner or initiator; the display name is left out where it is "".
 
     :ivar id: the canonical id.
@@ -46,8 +45,7 @@ class Owner:
 Owners = Callable[[str], Owner]
 
 
-@attrs.frozen
-class Deleted:
+class Deleted(Struct, frozen=True):
     """A key that DeleteObjects removed (or that was not there).
 
     :ivar version_id: the version that the client named.
@@ -59,8 +57,7 @@ class Deleted:
     marker_id: str | None = None
 
 
-@attrs.frozen
-class DeleteFailure:
+class DeleteFailure(Struct, frozen=True):
     """A key that DeleteObjects did not remove, and why."""
 
     key: str

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from secrets import token_hex
 from typing import TypeVar
 
-import attrs
+from msgspec import structs
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
@@ -157,7 +157,7 @@ class MemoryStore:
         objects = self._find(bucket)
         before = objects.find(key, version_id).version
         changed = change(before)
-        version = attrs.evolve(before, properties=changed.properties, lock=changed.lock)
+        version = structs.replace(before, properties=changed.properties, lock=changed.lock)
         testimony = Testimony(witness)
         testimony.begin(version)
         objects.change(key, version_id, version)
@@ -179,7 +179,7 @@ class MemoryStore:
         found = objects.find(source)
         source_condition(found.version)
         condition(objects.current(target))
-        version = attrs.evolve(found.version, key=target)
+        version = structs.replace(found.version, key=target)
         if source == target:
             return version
         if not objects.record.versioning:
@@ -190,7 +190,7 @@ class MemoryStore:
             gone.committed()
             return version
         self._account.charge(len(found.blob.data))
-        version = attrs.evolve(version, lock=version.lock.with_default(default_lock))
+        version = structs.replace(version, lock=version.lock.with_default(default_lock))
         version = objects.put(version, Blob(self._account, found.blob.data), witness)
         marker, nothing = self._marker(source, version.owner), Blob(self._account, b"")
         objects.delete(source, always, None, always, marker, nothing, witness)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 
-import attrs
+from msgspec import Struct, structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition, Order, Pending, Witness, in_any_order, unwitnessed
@@ -15,8 +15,7 @@ from twisted_s3.storage.testimony import Testimony
 from twisted_s3.storage.versionids import check_version_id, make_id, older_than, sequence_of
 
 
-@attrs.define
-class Account:
+class Account(Struct):
     """How many bytes may be held, and how many are."""
 
     limit: int
@@ -29,8 +28,7 @@ class Account:
         self.used += size
 
 
-@attrs.define
-class Blob:
+class Blob(Struct):
     """Bytes that are charged to an account until they are released."""
 
     account: Account
@@ -42,20 +40,18 @@ class Blob:
         self.data = b""
 
 
-@attrs.frozen
-class Held:
+class Held(Struct, frozen=True):
     """A version or delete marker with its bytes."""
 
     version: ObjectVersion
     blob: Blob
 
 
-@attrs.define
-class HeldUpload:
+class HeldUpload(Struct):
     """An upload under way with its parts, by number."""
 
     record: Upload
-    parts: dict[int, tuple[Part, Blob]] = attrs.field(factory=dict)
+    parts: dict[int, tuple[Part, Blob]] = {}
 
     def release(self, kept: frozenset[int] = frozenset()) -> None:
         """Give back the bytes of all parts but the ``kept`` numbers."""
@@ -70,8 +66,7 @@ class HeldUpload:
         return [self.parts[number][0] for number in sorted(self.parts)]
 
 
-@attrs.define
-class HeldBucket:
+class HeldBucket(Struct):
     """A bucket, which is also the :class:`VersionWalk` over itself.
 
     :ivar history: the versions of each key, newest first; the first is the current one unless it is a delete marker.
@@ -79,9 +74,9 @@ class HeldBucket:
     """
 
     record: Bucket
-    history: dict[str, list[Held]] = attrs.field(factory=dict)
-    names: list[str] = attrs.field(factory=list)
-    uploads: dict[str, HeldUpload] = attrs.field(factory=dict)
+    history: dict[str, list[Held]] = {}
+    names: list[str] = []
+    uploads: dict[str, HeldUpload] = {}
 
     def current(self, key: str) -> ObjectVersion | None:
         """The current version; None when there is none, or a delete marker hides the others."""
@@ -112,7 +107,7 @@ class HeldBucket:
         if self.record.versioning == ENABLED:
             newest = max((sequence_of(held.version) for held in versions), default=0)
             version_id = make_id(max(int(version.last_modified * 1e9), newest + 1))
-        version = attrs.evolve(version, version_id=version_id)
+        version = structs.replace(version, version_id=version_id)
         testimony = Testimony(witness)
         testimony.begin(version)
         self._insert(version, blob)
@@ -130,7 +125,7 @@ class HeldBucket:
         """Replace the metadata of a version."""
         before = self.find(key, version_id)
         versions = self.history[key]
-        versions[versions.index(before)] = attrs.evolve(before, version=version)
+        versions[versions.index(before)] = structs.replace(before, version=version)
 
     def take(self, key: str) -> Held:
         """Remove the only version of a key, and give it."""

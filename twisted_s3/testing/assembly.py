@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.access import PolicyAuthorizer
 from twisted_s3.credentials import Users
@@ -32,8 +32,7 @@ from twisted_s3.web.resources import Finished, RequestIds
 from twisted_s3.web.site import S3Site
 
 
-@attrs.frozen
-class Options:
+class Options(Struct, frozen=True):
     """What a test can choose about its server.
 
     :ivar users: beside the administrator, whose key pair the server names.

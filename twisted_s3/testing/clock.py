@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import attrs
+from msgspec import Struct
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
@@ -86,8 +86,7 @@ class ForgivingAuthenticator(Authenticator):
         return verified
 
 
-@attrs.frozen
-class ClockHandle:
+class ClockHandle(Struct, frozen=True):
     """A server's clock, for the thread of a test."""
 
     _clock: MovableClock

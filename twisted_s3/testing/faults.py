@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
-import attrs
+from msgspec import Struct, structs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -27,8 +27,7 @@ Proceed = Callable[[IBody], Awaitable[Answer]]
 Effect = Callable[[Proceed, IBody], Awaitable[Answer]]
 
 
-@attrs.frozen
-class CutAnswer(Answer):
+class CutAnswer(Answer, frozen=True):
     """An answer of which not all is sent.
 
     :ivar after: bytes of the body that are sent; None to send nothing, not even a status.
@@ -39,8 +38,7 @@ class CutAnswer(Answer):
     reset: bool = False
 
 
-@attrs.define(eq=False)
-class Fault:
+class Fault(Struct, eq=False):
     """Something that goes wrong with the next requests that match. As a context manager it ends with the block.
 
     :ivar hits: how many requests it met.
@@ -51,8 +49,8 @@ class Fault:
     bucket: str | None
     key: str | None
     remaining: int | None
-    ends: bool = attrs.field(repr=False)
-    effect: Effect = attrs.field(repr=False)
+    ends: bool
+    effect: Effect
     hits: int = 0
 
     def take(self, operation: str, bucket: str, key: str) -> bool:
@@ -276,7 +274,7 @@ class Faults:
 def _cutting(after: int | None, reset: bool) -> Effect:
     async def effect(proceed: Proceed, body: IBody) -> Answer:
         answer = await proceed(body)
-        return CutAnswer(**attrs.asdict(answer, recurse=False), after=after, reset=reset)
+        return CutAnswer(**structs.asdict(answer), after=after, reset=reset)
 
     return effect
 

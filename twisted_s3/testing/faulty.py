@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 from twisted.internet.task import deferLater
 
 from twisted_s3.errors import S3Error
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 _TURNS = 4
 
 
-@attrs.frozen
-class FaultyGate(Gate):
+class FaultyGate(Gate, frozen=True):
     """A gate before which things can go wrong."""
 
     faults: Faults
@@ -77,7 +76,7 @@ class FaultyResource(S3Resource):
             return await super().send(request, answer, body, request_id)
         try:
             if answer.later is not None:
-                answer = attrs.evolve(answer, body=await self._came_to(request, answer.later, request_id))
+                answer = structs.replace(answer, body=await self._came_to(request, answer.later, request_id))
             if answer.after is not None:
                 prepare(request, answer, request_id, self.ids.host_id)
                 request.write(await _beginning(answer, answer.after))

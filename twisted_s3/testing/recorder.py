@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-import attrs
+from twisted_s3.discreet import Discreet
 
 if TYPE_CHECKING:
     from twisted_s3.web.resources import Finished
 
 
-@attrs.frozen
-class RecordedRequest:
+class RecordedRequest(Discreet, frozen=True):
     """A request that has ended.
 
     :ivar operation: as AWS names it; ``-`` for what was none.
@@ -26,12 +25,14 @@ class RecordedRequest:
     :ivar sent: bytes of the answer's body.
     """
 
+    HIDDEN: ClassVar = ("headers",)
+
     operation: str
     bucket: str
     key: str
     method: str
     target: str
-    headers: Mapping[str, str] = attrs.field(repr=False)
+    headers: Mapping[str, str]
     access_key: str | None
     status: int | None
     error: str

@@ -6,7 +6,10 @@ unseen: its fields say who sends it, so its operation asks.
 
 from __future__ import annotations
 
-import attrs
+from functools import cached_property
+
+import msgspec
+from msgspec import Struct, structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IBody, IForesight
@@ -29,8 +32,7 @@ PREFLIGHT = "Preflight"
 _ATTEMPTS = 10
 
 
-@attrs.frozen
-class Target:
+class Target(Struct, frozen=True):
     """What a path names, its bytes as sent. ``bucket`` and ``key`` are empty where it names none.
 
     :ivar virtual: whether the bucket's name came from the host.
@@ -48,8 +50,7 @@ class Target:
         return OBJECT if self.key else BUCKET
 
 
-@attrs.define
-class Passage:
+class Passage(Struct):
     """What became known of a request on its way, for the access log.
 
     :ivar origin: known from the start.
@@ -60,16 +61,11 @@ class Passage:
     bucket: str = ""
     key: str = ""
     user: User | None = None
-    origin: Origin = attrs.field(factory=Origin)
+    origin: Origin = msgspec.field(default_factory=Origin)
     record: Bucket | None = None
 
 
-def _sharing(gate: Gate) -> Sharing:
-    return Sharing(gate.services.store)
-
-
-@attrs.frozen
-class Gate:
+class Gate(Struct, frozen=True, dict=True):
     """Lets requests through to their operations.
 
     A preflight comes from a browser rather than from a user. It is no operation, and nobody signs it.
@@ -77,7 +73,10 @@ class Gate:
 
     services: Services
     authenticator: Authenticator
-    _sharing: Sharing = attrs.field(init=False, default=attrs.Factory(_sharing, takes_self=True))
+
+    @cached_property
+    def _sharing(self) -> Sharing:
+        return Sharing(self.services.store)
 
     async def shared(self, head: RequestHead, target: Target) -> Headers:
         """The headers that any answer to a request has for a script of another origin. Nothing is raised."""
@@ -120,7 +119,7 @@ class Gate:
         if verified is not None and verified.implied:
             # Header values are latin-1. What the URL implies may choose the operation: x-amz-copy-source does.
             implied = {name: [value.encode().decode("latin-1")] for name, value in verified.implied.items()}
-            head = attrs.evolve(head, headers={**head.headers, **implied})
+            head = structs.replace(head, headers={**head.headers, **implied})
             operation = find_operation(target.level, head)
             passage.operation = operation.name
         if operation.handler is None:

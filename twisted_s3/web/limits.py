@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import attrs
+from msgspec import Struct
 
 
-@attrs.frozen
-class HTTPLimits:
+class HTTPLimits(Struct, frozen=True):
     """Bounds against slow and oversized clients. Sizes in bytes, times in seconds.
 
     :ivar header_bytes: request line and headers together.

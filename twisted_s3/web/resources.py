@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from secrets import token_bytes, token_hex
 
-import attrs
+from msgspec import Struct, structs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -44,8 +44,7 @@ class RequestIds:
         return f"{self._prefix}{next(self._count) & 0xFFFFFFFF:08X}"
 
 
-@attrs.frozen
-class Finished:
+class Finished(Struct, frozen=True):
     """A request that was answered, or whose client left, for whoever keeps a log.
 
     :ivar status: None when the client left before an answer began.
@@ -223,7 +222,7 @@ class TargetResource(Resource):
 
 def _with(answer: Answer, headers: Headers) -> Answer:
     """The answer with more headers."""
-    return attrs.evolve(answer, headers=(*answer.headers, *headers)) if headers else answer
+    return structs.replace(answer, headers=(*answer.headers, *headers)) if headers else answer
 
 
 def head_of(request: Request) -> RequestHead:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
+from msgspec import Struct, structs
 from twisted.web.server import Request
 
 from twisted_s3.errors import S3Error
@@ -72,8 +72,7 @@ def _without_port(host: str) -> str:
     return host.rpartition(":")[0].lower() if host.rpartition(":")[2].isdigit() and ":" in host else host.lower()
 
 
-@attrs.frozen
-class _Reader:
+class _Reader(Struct, frozen=True):
     """See :class:`twisted_s3.operations.website.Reader`."""
 
     gate: Gate
@@ -89,7 +88,7 @@ class _Reader:
         return await self._read(key, _unconditional(self.head))
 
     async def described(self, key: str) -> Answer:
-        return await self._read(key, attrs.evolve(_unconditional(self.head), method="HEAD"))
+        return await self._read(key, structs.replace(_unconditional(self.head), method="HEAD"))
 
     async def absent(self, key: str) -> bool:
         try:
@@ -111,10 +110,10 @@ def _unknown(head: RequestHead) -> RequestHead:
         for name, values in head.headers.items()
         if name != "authorization" and not name.startswith("x-amz-")
     }
-    return attrs.evolve(head, query=b"", headers=headers)
+    return structs.replace(head, query=b"", headers=headers)
 
 
 def _unconditional(head: RequestHead) -> RequestHead:
     bare = _unknown(head)
     headers = {name: values for name, values in bare.headers.items() if name != "range" and not name.startswith("if-")}
-    return attrs.evolve(bare, headers=headers)
+    return structs.replace(bare, headers=headers)

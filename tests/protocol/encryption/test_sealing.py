@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -233,7 +233,7 @@ class Secrets(SynchronousTestCase):
             DataKey(secret, secret, "id"),
             CustomerKey(secret, "md5"),
             Encryption(SSE_C, secret),
-            attrs.evolve(version_of([5]), encryption=Encryption(SSE_KMS, secret, context="secret context")),
+            structs.replace(version_of([5]), encryption=Encryption(SSE_KMS, secret, context="secret context")),
             Wanted(SSE_KMS, context="secret context"),
             Sealer(secret),
             Decipher(secret, version_of([5])),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.protocol.lifecycle.making import EXPIRES, filters, lifecycle, rule
@@ -61,7 +61,7 @@ rules = st.builds(
 configurations = st.builds(
     Lifecycle,
     st.lists(rules, min_size=1, max_size=3).map(
-        lambda found: tuple(attrs.evolve(one, id=str(n)) for n, one in enumerate(found))
+        lambda found: tuple(structs.replace(one, id=str(n)) for n, one in enumerate(found))
     ),
     st.sampled_from([ALL_CLASSES, BY_CLASS]),
 )
@@ -81,14 +81,14 @@ versions = st.builds(
 
 def without_bytes(version: ObjectVersion) -> ObjectVersion:
     """A delete marker."""
-    return attrs.evolve(version, delete_marker=True, size=0, properties=Properties(), etag="")
+    return structs.replace(version, delete_marker=True, size=0, properties=Properties(), etag="")
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> Sequence[ObjectVersion]:
     """The versions of a key, newest first."""
     found = draw(st.lists(versions | versions.map(without_bytes), min_size=1, max_size=6))
-    found = [attrs.evolve(one, key=found[0].key) for one in found]
+    found = [structs.replace(one, key=found[0].key) for one in found]
     return sorted(found, key=lambda one: -one.last_modified)
 
 
@@ -175,12 +175,12 @@ class Cases(SynchronousTestCase):
         found = lifecycle(rule(aborts(3), id="x"), rule(aborts(2), id="y"), rule(EXPIRES, id="z"))
         upload = Upload("u", "a", at("2020-01-01T01:00:00Z"))
         self.assertEqual(abortion(found, upload, DAYS), (at("2020-01-04"), "y"))
-        self.assertIsNone(abortion(found, attrs.evolve(upload, key="b"), DAYS))
+        self.assertIsNone(abortion(found, structs.replace(upload, key="b"), DAYS))
 
     def test_header(self) -> None:
         """An id shows as it is, but for what a header can not hold."""
         version = ObjectVersion("a", 0, "e", at("2012-12-21T12:00:00Z"))
         for id, shown in (("Rule for a.txt", "Rule for a.txt"), ('a"b%', "a%22b%25"), ("é\n", "%C3%A9%0A")):
-            found = Lifecycle((attrs.evolve(lifecycle(rule(EXPIRES)).rules[0], id=id),))
+            found = Lifecycle((structs.replace(lifecycle(rule(EXPIRES)).rules[0], id=id),))
             wanted = f'expiry-date="Sun, 23 Dec 2012 00:00:00 GMT", rule-id="{shown}"'
             self.assertEqual(expiration_headers(found, version), [("x-amz-expiration", wanted)])

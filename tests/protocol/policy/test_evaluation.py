@@ -5,7 +5,7 @@ from __future__ import annotations
 import timeit
 from typing import Any
 
-import attrs
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.protocol.policy.asking import ALICE, ALLOW, BOB, DENY, NEUTRAL, ask, bucket_policy, statement
@@ -126,7 +126,7 @@ class EvaluationTests(SynchronousTestCase):
 
     def test_statements_of_several_policies(self) -> None:
         one, other = bucket_policy(statement()), bucket_policy(statement(Effect="Deny"))
-        both = attrs.evolve(one, statements=one.statements + other.statements)
+        both = structs.replace(one, statements=one.statements + other.statements)
         self.assertIs(ask(both), DENY)
 
     def test_quick(self) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 
 import attrs
 from awscrt.checksums import crc64nvme
+from msgspec import structs
 from twisted.trial.unittest import TestCase
 
 from tests.storage.filesystem.kit import FilesystemKit
@@ -70,7 +71,7 @@ class AtRestTests(FilesystemKit, TestCase):
 
     async def test_what_keeps_the_bytes_keeps_it(self) -> None:
         await self.put("x", pattern(100))
-        await self.store.change_object(BUCKET, "x", lambda version: attrs.evolve(version, owner="other"))
+        await self.store.change_object(BUCKET, "x", lambda version: structs.replace(version, owner="other"))
         await self.store.rename_object(BUCKET, "x", "a/y")
         await self.assert_at_rest("a/y", pattern(100))
         await self.store.change_bucket(BUCKET, partial(attrs.evolve, versioning=ENABLED))

@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 from unittest.mock import patch
 
-import attrs
+from msgspec import structs
 from twisted.trial.unittest import TestCase
 
 from tests.storage.filesystem.kit import FilesystemKit
@@ -25,7 +25,7 @@ class HiddenTests(FilesystemKit, TestCase):
 
     async def setUp(self) -> None:
         await super().setUp()
-        await self.store.change_bucket(BUCKET, lambda bucket: attrs.evolve(bucket, versioning=ENABLED))
+        await self.store.change_bucket(BUCKET, lambda bucket: structs.replace(bucket, versioning=ENABLED))
         await self.put("k/x", b"in the way")
         staged = await self.store.stage(BUCKET, Payload())
         await staged.write(b"locked")
@@ -94,8 +94,8 @@ class HiddenNullTests(FilesystemKit, TestCase):
         await self.put("k", b"locked")
         self.path("k/x").unlink()
         self.path("k").rmdir()
-        await self.store.change_bucket(BUCKET, lambda bucket: attrs.evolve(bucket, versioning=ENABLED))
-        await self.store.change_object(BUCKET, "k", lambda version: attrs.evolve(version, lock=LOCK))
+        await self.store.change_bucket(BUCKET, lambda bucket: structs.replace(bucket, versioning=ENABLED))
+        await self.store.change_object(BUCKET, "k", lambda version: structs.replace(version, lock=LOCK))
 
     async def assert_kept(self) -> None:
         """It shows again when the one on top of it has gone, and can not be destroyed."""

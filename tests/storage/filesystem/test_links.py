@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import attrs
+from msgspec import structs
 from twisted.trial.unittest import TestCase
 
 from tests.storage.filesystem.disks import ObservedDisk
@@ -132,7 +132,7 @@ class LinkKit(FilesystemKit):
 
 def tagged(version: ObjectVersion) -> ObjectVersion:
     """With other tags."""
-    return attrs.evolve(version, properties=Properties(tags={"t": "1"}))
+    return structs.replace(version, properties=Properties(tags={"t": "1"}))
 
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -167,7 +167,7 @@ class TrapTests(LinkKit, TestCase):
     async def assert_harmless(self, versioned: bool = False) -> None:
         """No operation does anything outside; the key can be used none the less."""
         if versioned:
-            await self.store.change_bucket(BUCKET, lambda bucket: attrs.evolve(bucket, versioning=ENABLED))
+            await self.store.change_bucket(BUCKET, lambda bucket: structs.replace(bucket, versioning=ENABLED))
         for name in ("get", "head", "glance", "copy from", "tag", "rename from"):
             refused = await self.attempt(OPERATIONS[name])
             self.assertEqual(getattr(refused, "code", refused), "NoSuchKey", name)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import attrs
+from msgspec import structs
 from twisted.trial.unittest import TestCase
 
 from tests.storage.encryption_contract import ENCRYPTION, sealed
@@ -55,7 +55,7 @@ class ListedKit(FilesystemKit):
             await self.put(key, key.encode())
         await self.put("empty")
         await self.put("rich", b"1", properties=RICH)
-        await self.put("large", b"1", properties=attrs.evolve(RICH, user={"a": "x" * 5000}))
+        await self.put("large", b"1", properties=structs.replace(RICH, user={"a": "x" * 5000}))
         await self.put("secret", pattern(100_000), payload=sealed())
         await self.put("secret touched", b"1", payload=sealed())
         os.utime(self.path("secret touched"), (1, 1))
@@ -101,7 +101,7 @@ class ListedTests(ListedKit, TestCase):
 
     async def test_versioned(self) -> None:
         """A key whose newest version is a delete marker is not there; an older version is not shown."""
-        await self.store.change_bucket(BUCKET, lambda bucket: attrs.evolve(bucket, versioning=ENABLED))
+        await self.store.change_bucket(BUCKET, lambda bucket: structs.replace(bucket, versioning=ENABLED))
         for key in ("a", "b"):
             await self.put(key, b"1")
             await self.put(key, b"22")

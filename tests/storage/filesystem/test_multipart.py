@@ -8,7 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
-import attrs
+from msgspec import structs
 from twisted.trial.unittest import TestCase
 
 from tests.storage.filesystem.disks import ObservedDisk, Script
@@ -271,14 +271,14 @@ class RivalTests(_MultipartKit, TestCase):
     async def test_completed_again_with_parts_that_never_were(self) -> None:
         """The upload is over: that is the answer, and not that a part is missing in it."""
         upload, parts = await self.crashed()
-        never = attrs.evolve(parts[0], etag="0" * 32)
+        never = structs.replace(parts[0], etag="0" * 32)
         await self.refused("NoSuchUpload", self.complete(upload, [never, parts[1]]))
         self.assertEqual(await self.store.list_uploads(BUCKET), [])
         self.assertEqual(await self.get("big"), pattern(SIZE, 1) + pattern(SIZE, 2))
 
     async def test_completed_again_under_newer_versions(self) -> None:
         """What the upload became is found among the versions, and made no second time."""
-        await self.store.change_bucket(BUCKET, lambda known: attrs.evolve(known, versioning=ENABLED))
+        await self.store.change_bucket(BUCKET, lambda known: structs.replace(known, versioning=ENABLED))
         upload = await self.begin()
         # Parts that fit no grid: their files stay until the upload goes.
         parts = [await self.put_part(upload, number, pattern(SIZE * number, number)) for number in (1, 2)]

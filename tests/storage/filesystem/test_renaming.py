@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import attrs
+from msgspec import structs
 from twisted.trial.unittest import TestCase
 
 from tests.storage.filesystem.disks import ObservedDisk
@@ -79,7 +79,7 @@ class RenamingRaceTests(FilesystemKit, TestCase):
         if self.armed and f"{BUCKET}/x".encode() in args:
             self.armed = False
             layout = self.store._buckets.layout(BUCKET)
-            self.store._buckets.change(layout, lambda bucket: attrs.evolve(bucket, versioning=ENABLED))
+            self.store._buckets.change(layout, lambda bucket: structs.replace(bucket, versioning=ENABLED))
 
     async def test_target_is_kept(self) -> None:
         """What has the target's key is a version by then, and stays one."""
@@ -111,7 +111,7 @@ class EditedTests(FilesystemKit, TestCase):
 
     async def test_edited(self) -> None:
         """The rename is refused, or is one of the bytes that then are there; none get lost, no ETag lies."""
-        await self.store.change_bucket(BUCKET, lambda bucket: attrs.evolve(bucket, versioning=ENABLED))
+        await self.store.change_bucket(BUCKET, lambda bucket: structs.replace(bucket, versioning=ENABLED))
         for when in ("copy_range", "fsync", "publish"):
             for body in (b"edited", b"cut", b"edited, and longer"):
                 await self.put("x", b"before")

@@ -7,6 +7,7 @@ import time
 from functools import partial
 
 import attrs
+from msgspec import structs
 from twisted.trial.unittest import TestCase
 
 from tests.storage.filesystem.disks import ObservedDisk, Script
@@ -41,7 +42,7 @@ class WarmTests(FilesystemKit, TestCase):
 
     async def test_change(self) -> None:
         def change(version: ObjectVersion) -> ObjectVersion:
-            return attrs.evolve(version, properties=attrs.evolve(version.properties, tags={"a": "b"}))
+            return structs.replace(version, properties=structs.replace(version.properties, tags={"a": "b"}))
 
         await self.store.change_object(BUCKET, "x", change)
         self.assert_warmed()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.model import Bucket
 from twisted_s3.protocol.access.ownership import ENFORCED, MODES, WRITER, ownership_document, parse_ownership
@@ -23,8 +23,7 @@ _MODES = {ownership_document(mode): mode for mode in MODES}
 _BLOCKS = {public_access_block_document(block): block for block in (ALL_BLOCKED, NOTHING_BLOCKED)}
 
 
-@attrs.frozen
-class BucketDefaults:
+class BucketDefaults(Struct, frozen=True):
     """The ownership and the public access block of new buckets, and of folders that a person made, and whether objects
     are encrypted.
 

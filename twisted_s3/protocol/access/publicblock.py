@@ -6,14 +6,13 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutPublicAccessBlock.html
 
 from __future__ import annotations
 
-import attrs
+from msgspec import Struct, structs
 
 from twisted_s3.protocol.xmldocs import document, element
 from twisted_s3.protocol.xmlreading import boolean_of, parse_document, texts_of
 
 
-@attrs.frozen
-class PublicAccessBlock:
+class PublicAccessBlock(Struct, frozen=True):
     """What of public access a bucket refuses.
 
     :ivar block_acls: to set ACLs that let the public in.
@@ -43,6 +42,6 @@ def parse_public_access_block(body: bytes) -> PublicAccessBlock:
 
 def public_access_block_document(block: PublicAccessBlock) -> bytes:
     """Write ``PublicAccessBlockConfiguration``."""
-    values = attrs.astuple(block)
+    values = structs.astuple(block)
     content = (element(name, "true" if value else "false") for name, value in zip(_ELEMENTS, values, strict=True))
     return document("PublicAccessBlockConfiguration", *content)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.model import Bucket, ObjectVersion, User
 from twisted_s3.protocol.authentication import Verified
 from twisted_s3.protocol.head import RequestHead
 
 
-@attrs.frozen
-class AccessRequest:
+class AccessRequest(Struct, frozen=True):
     """Somebody wants to do something.
 
     One HTTP request may be several of these: one for the source of a copy, one for each key that is to be deleted.
@@ -42,4 +41,4 @@ class AccessRequest:
     address: str = ""
     creates: bool = False
     authentication: str = ""
-    known: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    known: Mapping[str, tuple[str, ...]] = {}

@@ -5,7 +5,8 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketEncryption.html
 
 from __future__ import annotations
 
-import attrs
+import msgspec
+from msgspec import Struct, structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import SSE_C, SSE_KMS, SSE_S3, Bucket
@@ -28,15 +29,14 @@ ENCRYPTION = "encryption"
 _NONE = "NONE"
 
 
-@attrs.frozen
-class BucketEncryption:
+class BucketEncryption(Struct, frozen=True):
     """The one rule of a bucket.
 
     :ivar default: what holds where a request says nothing; its kind is "" for nothing.
     :ivar blocked: ``SSE-C`` when writes with a customer's key are refused, ``NONE`` when not; "" where nothing is said.
     """
 
-    default: Wanted = attrs.field(factory=Wanted)
+    default: Wanted = msgspec.field(default_factory=Wanted)
     blocked: str = ""
 
     @property
@@ -61,7 +61,7 @@ def parse_bucket_encryption(body: bytes) -> BucketEncryption:
         raise S3Error("MalformedXML")
     default = Wanted() if applied is None else _default(applied)
     if bucket_key is not None:
-        default = attrs.evolve(default, bucket_key=boolean_of(text_of(bucket_key)))
+        default = structs.replace(default, bucket_key=boolean_of(text_of(bucket_key)))
     return BucketEncryption(default, "" if blocked is None else _blocked(blocked))
 
 
@@ -118,7 +118,7 @@ def accepted(body: bytes, bucket: Bucket) -> bytes:
     encryption = parse_bucket_encryption(body)
     before = bucket.configuration(ENCRYPTION)
     if not encryption.blocked and before is not None:
-        encryption = attrs.evolve(encryption, blocked=parse_bucket_encryption(before).blocked)
+        encryption = structs.replace(encryption, blocked=parse_bucket_encryption(before).blocked)
     return bucket_encryption_document(encryption)
 
 

@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.model import SEALED_MAGIC, ByteRange, ObjectVersion
 
@@ -37,8 +37,7 @@ def stored_size(size: int) -> int:
     return HEAD + size + TAG * frame_count(size)
 
 
-@attrs.frozen
-class Segment:
+class Segment(Struct, frozen=True):
     """Bytes that were written in one go.
 
     :ivar number: of the part; 0 for an object that came in one piece.
@@ -67,8 +66,7 @@ class Segment:
         return ByteRange(self.stored + HEAD + frames.start * (FRAME + TAG), self.stored + stop)
 
 
-@attrs.frozen(slots=False)
-class Layout:
+class Layout(Struct, frozen=True, dict=True):
     """The segments of an object, in order."""
 
     segments: Sequence[Segment]

@@ -13,9 +13,9 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
 from hmac import compare_digest
+from typing import ClassVar
 
-import attrs
-
+from twisted_s3.discreet import Discreet
 from twisted_s3.errors import S3Error
 from twisted_s3.model import SSE_C, SSE_KMS, SSE_S3, Encryption
 from twisted_s3.protocol.encryption.sealing import KEY_BYTES
@@ -37,15 +37,16 @@ _UNBUILT = ("aws:kms:dsse", "aws:fsx", "aws:backup")
 Headers = Sequence[tuple[str, str]]
 
 
-@attrs.frozen
-class CustomerKey:
+class CustomerKey(Discreet, frozen=True):
     """A key that a customer brings.
 
     :ivar key: as sent, of any length.
     :ivar md5: its MD5 in base64.
     """
 
-    key: bytes = attrs.field(repr=False)
+    HIDDEN: ClassVar = ("key",)
+
+    key: bytes
     md5: str
 
     @property
@@ -54,8 +55,7 @@ class CustomerKey:
         return ((f"{PREFIX}-customer-algorithm", "AES256"), (f"{PREFIX}-customer-key-MD5", self.md5))
 
 
-@attrs.frozen
-class Wanted:
+class Wanted(Discreet, frozen=True):
     """What a request, or a bucket, says of how an object is to be encrypted.
 
     :ivar kind: ``AES256`` or ``aws:kms``; "" where that is left open.
@@ -64,9 +64,11 @@ class Wanted:
     :ivar bucket_key: None where it is left open.
     """
 
+    HIDDEN: ClassVar = ("context",)
+
     kind: str = ""
     key: str = ""
-    context: str = attrs.field(default="", repr=False)
+    context: str = ""
     bucket_key: bool | None = None
 
 

@@ -12,11 +12,11 @@ import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 
-import attrs
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec import structs
 from zope.interface import implementer
 
 from twisted_s3.interfaces import IDecipher, IPayload
@@ -127,7 +127,7 @@ class SealedPayload:
         digest = self._payload.finish()
         rest = self._sealer.finish()
         etag = "" if self._encryption.kind == SSE_S3 else os.urandom(16).hex()
-        return attrs.evolve(digest, sealed=Sealed(self._encryption, self._sealer.size, rest, etag))
+        return structs.replace(digest, sealed=Sealed(self._encryption, self._sealer.size, rest, etag))
 
     def adopt(self, known: Digest) -> Digest | None:
         """None: what is encrypted has to be seen."""

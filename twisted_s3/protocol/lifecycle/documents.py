@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 from uuid import uuid4
 
-import attrs
+from msgspec import structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.dates import format_iso8601, parse_iso8601
@@ -63,7 +63,7 @@ def parse_lifecycle(body: bytes, minimum: str = ALL_CLASSES) -> Lifecycle:
             raise S3Error("MalformedXML")
         rules.append(_rule(child))
     check_rules(rules)
-    return Lifecycle(tuple(rule if rule.id else attrs.evolve(rule, id=_made_id()) for rule in rules), minimum)
+    return Lifecycle(tuple(rule if rule.id else structs.replace(rule, id=_made_id()) for rule in rules), minimum)
 
 
 def lifecycle_document(lifecycle: Lifecycle) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from enum import Enum
 
-import attrs
+from msgspec import Struct, structs
 
 from twisted_s3.model import ListedVersion, ObjectVersion, Upload
 from twisted_s3.protocol.lifecycle.classes import depth, may_follow, takes_small
@@ -18,8 +18,7 @@ from twisted_s3.protocol.lifecycle.rules import BY_CLASS, SMALL, Lifecycle, Rule
 DAY = 86400.0
 
 
-@attrs.frozen
-class Calendar:
+class Calendar(Struct, frozen=True):
     """How days are counted.
 
     :ivar day: the length of a day in seconds. A day as people have it ends at midnight (UTC), and so does every term;
@@ -34,8 +33,7 @@ class Calendar:
         return end if self.day != DAY else (end // DAY + 1) * DAY
 
 
-@attrs.frozen
-class Place:
+class Place(Struct, frozen=True):
     """A version or delete marker among all of its key.
 
     :ivar latest: whether it is the current version, or the delete marker that hides the key.
@@ -60,8 +58,7 @@ class Kind(Enum):
     MOVE = "give a version another storage class"
 
 
-@attrs.frozen
-class Action:
+class Action(Struct, frozen=True):
     """What is to be done with a version, and the id of the rule that says so.
 
     :ivar newer: how many newer noncurrent versions there have to be, for a noncurrent one.
@@ -78,7 +75,7 @@ def places(listed: Iterable[ListedVersion]) -> Iterator[Place]:
     before: Place | None = None
     for newer, one in enumerate(listed):
         if before is not None:
-            yield attrs.evolve(before, alone=False)
+            yield structs.replace(before, alone=False)
         since = None if before is None else before.version.last_modified
         before = Place(one.version, one.is_latest, newer, since, alone=newer == 0)
     if before is not None:

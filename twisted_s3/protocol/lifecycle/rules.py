@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.model import ObjectVersion
 
@@ -19,8 +19,7 @@ ALL_CLASSES = "all_storage_classes_128K"
 BY_CLASS = "varies_by_storage_class"
 
 
-@attrs.frozen
-class Filter:
+class Filter(Struct, frozen=True):
     """Which objects a rule is about: those that meet all that is said. None: nothing is said.
 
     :ivar larger: objects of more bytes than this.
@@ -53,8 +52,7 @@ class Filter:
         return all(has.get(key) == value for key, value in self.tags)
 
 
-@attrs.frozen
-class Expiration:
+class Expiration(Struct, frozen=True):
     """When a current version expires: one of three is given.
 
     :ivar days: after it was made.
@@ -67,8 +65,7 @@ class Expiration:
     markers: bool | None = None
 
 
-@attrs.frozen
-class Transition:
+class Transition(Struct, frozen=True):
     """When a current version gets another storage class: so many days after it was made, or from a date on."""
 
     storage_class: str
@@ -76,8 +73,7 @@ class Transition:
     date: float | None = None
 
 
-@attrs.frozen
-class NoncurrentExpiration:
+class NoncurrentExpiration(Struct, frozen=True):
     """When a noncurrent version expires.
 
     :ivar days: after it became noncurrent.
@@ -88,8 +84,7 @@ class NoncurrentExpiration:
     newer: int | None = None
 
 
-@attrs.frozen
-class NoncurrentTransition:
+class NoncurrentTransition(Struct, frozen=True):
     """When a noncurrent version gets another storage class; as :class:`NoncurrentExpiration` has it."""
 
     storage_class: str
@@ -97,8 +92,7 @@ class NoncurrentTransition:
     newer: int | None = None
 
 
-@attrs.frozen
-class Rule:
+class Rule(Struct, frozen=True):
     """A rule.
 
     :ivar plain: whether its prefix stood outside of a filter, in the older form of the document.
@@ -116,8 +110,7 @@ class Rule:
     abort_days: int | None = None
 
 
-@attrs.frozen
-class Lifecycle:
+class Lifecycle(Struct, frozen=True):
     """A lifecycle configuration.
 
     :ivar minimum: ``x-amz-transition-default-minimum-object-size``.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.protocol.policy.patterns import Matcher, glob, tokens_of
 
@@ -77,8 +77,7 @@ def matching_actions(pattern: str) -> frozenset[str]:
     return frozenset(action for name, action in _FOLDED.items() if matches(name))
 
 
-@attrs.frozen
-class ActionSet:
+class ActionSet(Struct, frozen=True):
     """The actions that the ``Action`` element of a statement names."""
 
     _names: frozenset[str]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.protocol.policy.operators import OPERATORS, Operator, Test
 from twisted_s3.protocol.policy.variables import Keys
@@ -16,8 +16,7 @@ FOR_ALL, FOR_ANY = "ForAllValues", "ForAnyValue"
 NULL = "Null"
 
 
-@attrs.frozen
-class OperatorName:
+class OperatorName(Struct, frozen=True):
     """The name of an operator in a policy, taken apart: ``ForAnyValue:StringLikeIfExists``.
 
     :ivar quantifier: ``ForAllValues``, ``ForAnyValue`` or "".
@@ -43,8 +42,7 @@ def parse_operator(name: str) -> OperatorName | None:
     return OperatorName(quantifier, OPERATORS[plain], plain != base)
 
 
-@attrs.frozen
-class Condition:
+class Condition(Struct, frozen=True):
     """One operator, one key and its values.
 
     :ivar key: in lower case.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.authentication import Verified
@@ -26,8 +26,7 @@ def _no_tags() -> Mapping[str, str]:
     return {}
 
 
-@attrs.frozen
-class Circumstances:
+class Circumstances(Struct, frozen=True):
     """All that condition keys come from.
 
     :ivar verified: None for an anonymous request.
@@ -51,7 +50,7 @@ class Circumstances:
     tls_version: str = ""
     authentication: str = ""
     existing_tags: Callable[[], Mapping[str, str]] = _no_tags
-    known: Mapping[str, Values] = attrs.field(factory=dict)
+    known: Mapping[str, Values] = {}
 
 
 _Source = Callable[[Circumstances], str | None]

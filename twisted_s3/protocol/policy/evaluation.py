@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from functools import cached_property
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.protocol.policy.actions import ActionSet
 from twisted_s3.protocol.policy.conditions import Condition
@@ -34,8 +35,7 @@ def resource_arn(bucket: str, key: str | None = None) -> str:
     return f"{ARN_PREFIX}{bucket}" if key is None else f"{ARN_PREFIX}{bucket}/{key}"
 
 
-@attrs.frozen
-class Request:
+class Request(Struct, frozen=True, dict=True):
     """What is asked of policies.
 
     :ivar action: ``s3:GetObject``.
@@ -46,14 +46,15 @@ class Request:
     principal: Principal
     action: str
     resource: str
-    keys: Keys = attrs.field(factory=dict)
-    folded_action: str = attrs.field(
-        init=False, default=attrs.Factory(lambda self: self.action.lower(), takes_self=True)
-    )
+    keys: Keys = {}
+
+    @cached_property
+    def folded_action(self) -> str:
+        """The action in lower case."""
+        return self.action.lower()
 
 
-@attrs.frozen
-class Statement:
+class Statement(Struct, frozen=True):
     """A compiled statement.
 
     :ivar effect: ``ALLOW`` or ``DENY``.
@@ -83,20 +84,20 @@ class Statement:
         return all(condition.holds(request.keys, allowing) for condition in self.conditions)
 
 
-@attrs.frozen
-class Policy:
+class Policy(Struct, frozen=True, dict=True):
     """A compiled policy.
 
     :ivar version: ``2012-10-17`` or ``2008-10-17``.
-    :ivar needs_existing_tags: whether it looks at the tags that an object has, so that they have to be loaded first.
     """
 
     statements: tuple[Statement, ...]
     version: str
     id: str = ""
-    needs_existing_tags: bool = attrs.field(
-        init=False, default=attrs.Factory(lambda self: any(map(_mentions_tags, self.statements)), takes_self=True)
-    )
+
+    @cached_property
+    def needs_existing_tags(self) -> bool:
+        """Whether it looks at the tags that an object has, so that they have to be loaded first."""
+        return any(map(_mentions_tags, self.statements))
 
 
 def _mentions_tags(statement: Statement) -> bool:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Protocol
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.protocol.policy import patterns
 from twisted_s3.protocol.policy.patterns import Matcher, Tokens
@@ -32,8 +32,7 @@ class Test(Protocol):
         """
 
 
-@attrs.frozen
-class _Constant:
+class _Constant(Struct, frozen=True):
     """Values without variables."""
 
     _matches: Matcher
@@ -42,8 +41,7 @@ class _Constant:
         return self._matches
 
 
-@attrs.frozen
-class _Text:
+class _Text(Struct, frozen=True):
     """Values that may hold variables."""
 
     patterns: tuple[Pattern, ...]
@@ -165,8 +163,7 @@ def parse_address(text: str) -> IPv4Address | IPv6Address:
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
-@attrs.frozen
-class Operator:
+class Operator(Struct, frozen=True):
     """A condition operator.
 
     :ivar make: makes the test of its values.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from itertools import groupby
 
-import attrs
+from msgspec import Struct
 
 
 class Wild(Enum):
@@ -36,8 +36,7 @@ def tokens_of(text: str) -> Tokens:
     return tuple(_TOKENS.get(piece, piece) for piece in _WILDCARDS.split(text) if piece)
 
 
-@attrs.frozen
-class _Literal:
+class _Literal(Struct, frozen=True):
     """A run of text."""
 
     text: str

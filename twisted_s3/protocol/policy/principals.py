@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-import attrs
+from msgspec import Struct
 
 
-@attrs.frozen
-class Principal:
+class Principal(Struct, frozen=True):
     """Who sends a request.
 
     :ivar canonical_id: "" for an anonymous request.
@@ -42,12 +41,7 @@ class Principal:
 ANONYMOUS = Principal()
 
 
-def _frozen(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(names)
-
-
-@attrs.frozen
-class Principals:
+class Principals(Struct, frozen=True):
     """The ``Principal`` element of a statement.
 
     Roles and federated users are understood, but nobody here is one of them.
@@ -60,10 +54,10 @@ class Principals:
     """
 
     everybody: bool = False
-    canonical_ids: frozenset[str] = attrs.field(default=(), converter=_frozen)
-    accounts: frozenset[str] = attrs.field(default=(), converter=_frozen)
-    users: frozenset[tuple[str, str]] = attrs.field(default=frozenset())
-    services: frozenset[str] = attrs.field(default=(), converter=_frozen)
+    canonical_ids: frozenset[str] = frozenset()
+    accounts: frozenset[str] = frozenset()
+    users: frozenset[tuple[str, str]] = frozenset()
+    services: frozenset[str] = frozenset()
 
     def includes(self, principal: Principal) -> bool:
         """Whether a principal is one of them."""
@@ -119,4 +113,4 @@ def parse_principals(values: Iterable[tuple[str, str]]) -> Principals | None:
             services.add(value)
         elif kind != "Federated" or "*" in value:
             return None
-    return Principals(everybody, canonical_ids, accounts, frozenset(users), services)
+    return Principals(everybody, frozenset(canonical_ids), frozenset(accounts), frozenset(users), frozenset(services))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.protocol.policy.patterns import Matcher, Tokens, Wild, tokens_of
 
@@ -17,8 +17,7 @@ Keys = Mapping[str, Sequence[str]]
 _ESCAPES = frozenset("*?$")
 
 
-@attrs.frozen
-class Variable:
+class Variable(Struct, frozen=True):
     """A variable. ``name`` is the condition key, in lower case, whose one value it stands for."""
 
     name: str
@@ -69,8 +68,7 @@ def _split(text: str, wildcards: bool, variables: bool) -> Sequence[str | Wild |
     return tuple(pieces)
 
 
-@attrs.frozen
-class Pattern:
+class Pattern(Struct, frozen=True):
     """A value of a policy that may hold wildcards and variables.
 
     :ivar text: as the policy has it.

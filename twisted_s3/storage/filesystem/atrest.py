@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import attrs
+from msgspec import Struct
 
 
 def _crt() -> Any:
@@ -20,8 +20,7 @@ def _crt() -> Any:
     return checksums
 
 
-@attrs.define
-class AtRest:
+class AtRest(Struct):
     """A checksum in the making."""
 
     _crc: int = 0

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 from twisted_s3.model import ENABLED, Bucket
@@ -31,8 +31,7 @@ def is_folder_name(name: str) -> bool:
 _MAX_LAYOUTS = 1024
 
 
-@attrs.frozen
-class _Known:
+class _Known(Struct, frozen=True):
     """A record that was read, and what its file looked like."""
 
     mark: Mark

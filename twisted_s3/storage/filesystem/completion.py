@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import accumulate
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Choice, Condition, Witness, always, unwitnessed
@@ -30,8 +30,7 @@ from twisted_s3.storage.filesystem.uploads import Uploads, no_such_upload
 _CLOCK_CHANGE_SECONDS = 3600.0
 
 
-@attrs.frozen
-class Copying:
+class Copying(Struct, frozen=True):
     """Parts that do not lie as the object is to be, and what is to come of them."""
 
     upload: Upload
@@ -39,8 +38,7 @@ class Copying:
     listed: Sequence[StoredPart]
 
 
-@attrs.frozen
-class Filling:
+class Filling(Struct, frozen=True):
     """A grid that is the object once the parts that lie elsewhere are in it. Nobody else gets at its upload.
 
     :ivar elsewhere: those parts, by where they belong in the grid.

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 
-import attrs
+from msgspec import structs
 from twisted.logger import Logger
 
 from twisted_s3.queueing import BEGINNING, Letter, Position
@@ -54,7 +54,7 @@ class Deliveries:
         for name in names[: max(len(names) + 1 - MAX_DEAD_LETTERS, 0)]:
             self._log.critical("{target} has too many dead letters: {name} goes", target=target, name=name)
             self._unlink(_path(target, _DEAD, name))
-        text = json.dumps(attrs.asdict(letter), indent=1).encode()
+        text = json.dumps(structs.asdict(letter), indent=1).encode()
         self._save(text, _path(target, _DEAD, letter.name))
 
     def dead(self, target: str) -> Sequence[Letter]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple, NewType
 
-import attrs
+from msgspec import Struct
 from twisted.python.components import proxyForInterface
 from zope.interface import Interface
 
@@ -46,8 +46,7 @@ class Stat(NamedTuple):
     links: int
 
 
-@attrs.define(eq=False)
-class Temporary:
+class Temporary(Struct, eq=False):
     """A file that nobody else sees yet.
 
     :ivar directory: where it may have a name before it is published.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from secrets import token_hex
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.storage.filesystem.disk import Access, Descriptor, IDisk, Kind, Stat, Temporary
 from twisted_s3.storage.filesystem.layout import STAGING, parent
@@ -17,8 +17,7 @@ from twisted_s3.storage.filesystem.sync import DirectorySync
 _ATTEMPTS = 1000
 
 
-@attrs.frozen
-class Found:
+class Found(Struct, frozen=True):
     """An open file that holds an object."""
 
     path: bytes

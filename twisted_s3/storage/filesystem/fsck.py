@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.storage.filesystem.buckets import Buckets
 from twisted_s3.storage.filesystem.files import Files
@@ -16,8 +16,7 @@ from twisted_s3.storage.filesystem.orphans import Orphans
 GRACE = 86400.0
 
 
-@attrs.frozen
-class Fsck:
+class Fsck(Struct, frozen=True):
     """Looks for it, and removes it on request."""
 
     _files: Files

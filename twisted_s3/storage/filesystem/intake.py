@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Protocol, TypeVar
 
-import attrs
+from msgspec import structs
 
 from twisted_s3.interfaces import IPayload
 from twisted_s3.model import Digest
@@ -118,7 +118,7 @@ class Intake:
             if digest is None or not sound():
                 return False
             # What the bytes were is kept, not what a disk may have made of them since: a damaged copy shows as such.
-            self._adopted = attrs.evolve(digest, at_rest=known.at_rest)
+            self._adopted = structs.replace(digest, at_rest=known.at_rest)
             return True
 
     def copy(self, source: Descriptor, offset: int, length: int) -> None:
@@ -177,7 +177,7 @@ class Intake:
         chunks = self._feed(pieces)
         digest = self._payload.finish()
         self._write([*chunks, *digest.rest])
-        return attrs.evolve(digest, at_rest=self._at_rest.value)
+        return structs.replace(digest, at_rest=self._at_rest.value)
 
     def _feed(self, pieces: Sequence[bytes]) -> Sequence[bytes]:
         return [chunk for piece in pieces for chunk in self._payload.feed(piece)]

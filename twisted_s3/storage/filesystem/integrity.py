@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.storage.filesystem.fsck import Fsck
 from twisted_s3.storage.filesystem.quarantine import Quarantine
 from twisted_s3.storage.filesystem.scrub import Scrub
 
 
-@attrs.frozen
-class Integrity:
+class Integrity(Struct, frozen=True):
     """The tools.
 
     :ivar scrub: holds what is stored against its checksums.

@@ -21,8 +21,9 @@ from __future__ import annotations
 import re
 from binascii import unhexlify
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
-import attrs
+from msgspec import Struct
 
 #: The folder that is ours; no bucket can have this name.
 STATE = b".s3store"
@@ -52,8 +53,7 @@ def parent(path: bytes) -> bytes:
     return path.rpartition(b"/")[0]
 
 
-@attrs.frozen
-class PlainTree:
+class PlainTree(Struct, frozen=True):
     """The keys whose path is the key.
 
     :ivar base: the folder that the paths are below.
@@ -86,8 +86,7 @@ class PlainTree:
             return None
 
 
-@attrs.frozen
-class HexTree:
+class HexTree(Struct, frozen=True):
     """Every key, under an order-preserving name: its bytes in hex, cut into components.
 
     All components but the last have 240 digits and a ``+`` behind them. As ``+`` sorts before the digits, walking
@@ -117,8 +116,7 @@ class HexTree:
         return key if key and list(self.components(key)) == list(components) else None
 
 
-@attrs.frozen
-class VersionTree:
+class VersionTree(Struct, frozen=True):
     """A folder for every key, under an order-preserving name: its bytes in hex, cut into components.
 
     The last component has a ``+`` behind it, all others 240 digits and a ``,``. As both sort before the digits, the
@@ -148,29 +146,35 @@ class VersionTree:
         return key if key and list(self.components(key)) == list(components[:-1]) else None
 
 
-@attrs.frozen
-class BucketLayout:
-    """Where the things of one bucket lie.
-
-    :ivar folder: the bucket's folder, in which people look.
-    :ivar state: what we keep about it.
-    """
+class BucketLayout(Struct, frozen=True, dict=True):
+    """Where the things of one bucket lie."""
 
     name: str
-    folder: bytes = attrs.field(init=False)
-    state: bytes = attrs.field(init=False)
-    tree: PlainTree = attrs.field(init=False)
-    overflow: HexTree = attrs.field(init=False)
-    versions: VersionTree = attrs.field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        folder = self.name.encode()
-        state = b"%b/%b" % (BUCKETS, folder)
-        object.__setattr__(self, "folder", folder)
-        object.__setattr__(self, "state", state)
-        object.__setattr__(self, "tree", PlainTree(folder))
-        object.__setattr__(self, "overflow", HexTree(state + b"/overflow"))
-        object.__setattr__(self, "versions", VersionTree(state + b"/versions"))
+    @cached_property
+    def folder(self) -> bytes:
+        """The bucket's folder, in which people look."""
+        return self.name.encode()
+
+    @cached_property
+    def state(self) -> bytes:
+        """What we keep about it."""
+        return b"%b/%b" % (BUCKETS, self.folder)
+
+    @cached_property
+    def tree(self) -> PlainTree:
+        """The objects that a path can hold."""
+        return PlainTree(self.folder)
+
+    @cached_property
+    def overflow(self) -> HexTree:
+        """The objects that no path can hold."""
+        return HexTree(self.state + b"/overflow")
+
+    @cached_property
+    def versions(self) -> VersionTree:
+        """Noncurrent versions and delete markers."""
+        return VersionTree(self.state + b"/versions")
 
     @property
     def record(self) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-import attrs
+from msgspec import Struct, structs
 
 from twisted_s3.storage.filesystem.disk import IDisk, Kind
 from twisted_s3.storage.filesystem.files import Files, Found
@@ -24,8 +24,7 @@ from twisted_s3.storage.filesystem.versions import Entry, Versions
 _GONE = (FileNotFoundError, NotADirectoryError)
 
 
-@attrs.frozen
-class Leftover:
+class Leftover(Struct, frozen=True):
     """Something that nobody can reach through the server.
 
     :ivar kind: in one word, such as ``staging``.
@@ -44,7 +43,7 @@ class Leftover:
     @property
     def document(self) -> dict[str, object]:
         """As JSON has it."""
-        return {**attrs.asdict(self), "path": self.path.decode("utf-8", "replace")}
+        return {**structs.asdict(self), "path": self.path.decode("utf-8", "replace")}
 
 
 class Leftovers:

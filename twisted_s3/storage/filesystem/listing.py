@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from typing import Protocol
 
-import attrs
+from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_s3.protocol.walks import KeyWalk
@@ -47,8 +47,7 @@ class KeyTree(Protocol):
         """The key of a file; None when it is not one."""
 
 
-@attrs.frozen
-class _Snapshot:
+class _Snapshot(Struct, frozen=True):
     """The sorted names of a directory, and what told it apart before it was read."""
 
     mark: Mark

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-import attrs
+from msgspec import Struct, structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition, Witness, unwitnessed
@@ -28,8 +28,7 @@ from twisted_s3.storage.versionids import check_version_id, make_id
 _ATTEMPTS = 100
 
 
-@attrs.define
-class _Draft:
+class _Draft(Struct):
     """A complete file that is to become a version, with its record."""
 
     disk: IDisk
@@ -45,7 +44,7 @@ class _Draft:
         self.side_file = self.metadata.write(self.temporary.descriptor, stat, version)
         if before != self.side_file:
             self.metadata.forget(before)
-        self.version = attrs.evolve(version, last_modified=stat.mtime_ns / 1e9)
+        self.version = structs.replace(version, last_modified=stat.mtime_ns / 1e9)
         self.disk.fsync(self.temporary.descriptor)
 
     def rewrite(self, version_id: str, after_ns: int) -> None:
@@ -54,7 +53,7 @@ class _Draft:
             self.disk.touch(self.temporary.descriptor, after_ns + 1)
         elif version_id == self.version.version_id:
             return
-        self.write(attrs.evolve(self.version, version_id=version_id))
+        self.write(structs.replace(self.version, version_id=version_id))
 
 
 class Objects:
@@ -102,7 +101,7 @@ class Objects:
         draft = _Draft(self._disk, self._metadata, temporary, version)
         try:
             # Most often the id that is drafted here, where nobody waits for it, is the newest under the lock, too.
-            draft.write(attrs.evolve(version, version_id=self._likely_id(bucket)))
+            draft.write(structs.replace(version, version_id=self._likely_id(bucket)))
             with self._locks.bucket(bucket.name):
                 succession = self.succession(bucket, version.key)
                 with self._locks.key(bucket.name, version.key):
@@ -134,7 +133,7 @@ class Objects:
                 changed = change(version)
                 if self._metadata.is_damaged(found.descriptor, found.stat):
                     raise OSError(errno.EIO, "the record is damaged", found.path)
-                version = attrs.evolve(version, properties=changed.properties, lock=changed.lock)
+                version = structs.replace(version, properties=changed.properties, lock=changed.lock)
                 testimony.begin(version)
                 before = self._metadata.side_file(found.descriptor, found.stat)
                 after = self._metadata.write(found.descriptor, found.stat, version)

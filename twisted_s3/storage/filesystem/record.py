@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 from zlib import crc32
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.model import (
     FULL_OBJECT,
@@ -45,8 +45,7 @@ _OLDER_FIELDS = frozenset("vsekypionlhutca") | {
 }
 
 
-@attrs.frozen
-class Stamp:
+class Stamp(Struct, frozen=True):
     """What a file looked like when its record was made. When it looks different, the record is stale.
 
     The inode is not part of that: a copy that keeps the time of change and the attributes keeps the record, too.
@@ -62,8 +61,7 @@ class Stamp:
         return cls(stat.size, stat.mtime_ns, stat.inode)
 
 
-@attrs.frozen
-class StoredPart:
+class StoredPart(Struct, frozen=True):
     """A committed part and where its bytes lie.
 
     :ivar place: the name of the file in the upload's folder.

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Sequence
 from contextlib import suppress
 
-import attrs
+from msgspec import structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import Condition, Witness, always, unwitnessed
@@ -93,7 +93,7 @@ class Renaming:
                     if source == target:
                         self._lookup.check(target, moved, condition)
                         return version
-                    version = attrs.evolve(version, key=target)
+                    version = structs.replace(version, key=target)
                     changed, replaced = self._move(bucket, source, version, moved, condition, witness)
                 finally:
                     self._disk.close(moved.descriptor)
@@ -119,7 +119,7 @@ class Renaming:
             temporary = self._disk.create_temporary(STAGING)
             try:
                 self._copy(found, temporary)
-                moved = attrs.evolve(version, key=target, lock=version.lock.with_default(default_lock))
+                moved = structs.replace(version, key=target, lock=version.lock.with_default(default_lock))
                 made = self._objects.put(temporary, bucket, moved, condition, witness)
             finally:
                 self._files.drop(temporary)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 
-import attrs
+from msgspec import Struct, structs
 
 from twisted_s3.errors import S3Error
 from twisted_s3.storage.filesystem.buckets import Buckets
@@ -29,8 +29,7 @@ _ATTEMPTS = 3
 _GONE = (FileNotFoundError, NotADirectoryError)
 
 
-@attrs.frozen
-class Finding:
+class Finding(Struct, frozen=True):
     """Something damaged.
 
     :ivar kind: ``bucket``, ``object``, ``version``, ``upload`` or ``part``; ``section`` for a directory that can not
@@ -60,12 +59,11 @@ class Finding:
     @property
     def document(self) -> dict[str, object]:
         """As JSON has it."""
-        document = attrs.asdict(self, filter=lambda _, value: value not in ("", 0))
+        document = {name: value for name, value in structs.asdict(self).items() if value not in ("", 0)}
         return {**document, "path": self.path.decode("utf-8", "replace"), "problem": self.problem.value}
 
 
-@attrs.frozen
-class Position:
+class Position(Struct, frozen=True):
     """Where a walk is: what lies before was looked at."""
 
     bucket: str = ""
@@ -73,8 +71,7 @@ class Position:
     path: str = ""
 
 
-@attrs.frozen
-class Step:
+class Step(Struct, frozen=True):
     """A piece of the walk.
 
     :ivar position: where to begin again after it.
@@ -144,7 +141,7 @@ class Scrub:
             try:
                 for path in self._paths(section, base, first):
                     for step in check(bucket, path, deep):
-                        yield attrs.evolve(step, position=Position(bucket.name, section, path))
+                        yield structs.replace(step, position=Position(bucket.name, section, path))
             except OSError as error:
                 # A directory, most likely: what else is in the section can not be found.
                 damage = unreadable(error)
@@ -206,7 +203,7 @@ class Scrub:
             except _GONE:
                 return
             except OSError as error:
-                yield _step(attrs.evolve(about, problem=Problem.UNREADABLE, detail=unreadable(error).detail))
+                yield _step(structs.replace(about, problem=Problem.UNREADABLE, detail=unreadable(error).detail))
                 return
             try:
                 stat = self._disk.fstat(descriptor)
@@ -230,7 +227,7 @@ class Scrub:
                     changed = stat.ctime_ns / 1e9
                     detail, inode = damage.detail, stat.inode
                     yield _step(
-                        attrs.evolve(about, problem=damage.problem, detail=detail, inode=inode, changed=changed)
+                        structs.replace(about, problem=damage.problem, detail=detail, inode=inode, changed=changed)
                     )
                     return
             finally:
@@ -262,7 +259,7 @@ class Scrub:
             return
         stored = load_part(raw) if is_whole(raw) else None
         if stored is None:
-            yield _step(attrs.evolve(about, problem=Problem.METADATA, detail="the record can not be read"))
+            yield _step(structs.replace(about, problem=Problem.METADATA, detail="the record can not be read"))
             return
         try:
             for length in self._read_part(stored, folder, deep):
@@ -273,7 +270,7 @@ class Scrub:
         except (Damage, OSError) as error:
             damage = error if isinstance(error, Damage) else unreadable(error)
             if self._files.load(about.path) == raw and self._parts.has(folder, stored.place):
-                yield _step(attrs.evolve(about, problem=damage.problem, detail=damage.detail))
+                yield _step(structs.replace(about, problem=damage.problem, detail=damage.detail))
             return
         yield _step(None)
 

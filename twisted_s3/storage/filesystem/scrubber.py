@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import attrs
+import msgspec
+from msgspec import Struct, structs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -28,8 +29,7 @@ _BATCH_BYTES = 4 << 20
 _NOTE_SECONDS = 60.0
 
 
-@attrs.define
-class Pass:
+class Pass(Struct):
     """One pass through everything.
 
     :ivar began: seconds since the epoch; ``ended`` 0.0 while it is under way.
@@ -38,7 +38,7 @@ class Pass:
     began: float = 0.0
     ended: float = 0.0
     deep: bool = False
-    position: Position = attrs.Factory(Position)
+    position: Position = Position()
     files: int = 0
     read: int = 0
     damaged: int = 0
@@ -46,7 +46,7 @@ class Pass:
     @property
     def document(self) -> bytes:
         """As JSON."""
-        return json.dumps(attrs.asdict(self)).encode()
+        return msgspec.json.encode(self)
 
     @classmethod
     def load(cls, raw: bytes | None) -> Pass:
@@ -65,7 +65,7 @@ class Pass:
         return (
             all(type(number) in (int, float) for number in numbers)
             and isinstance(self.deep, bool)
-            and all(isinstance(text, str) for text in attrs.astuple(self.position))
+            and all(isinstance(text, str) for text in structs.astuple(self.position))
         )
 
 

@@ -12,7 +12,7 @@ import errno
 from collections.abc import Iterator
 from enum import Enum
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.model import ObjectVersion
 from twisted_s3.storage.filesystem.atrest import AtRest
@@ -45,8 +45,7 @@ class Damage(Exception):
         self.detail = detail
 
 
-@attrs.frozen
-class Soundness:
+class Soundness(Struct, frozen=True):
     """Checks open files."""
 
     _disk: IDisk

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import attrs
+from msgspec import Struct
 
 from twisted_s3.model import ENABLED, NULL_VERSION
 from twisted_s3.storage.filesystem.files import Found
@@ -17,8 +17,7 @@ from twisted_s3.storage.filesystem.versions import Entry, Versions, entry_of
 from twisted_s3.storage.versionids import is_made_id, make_id, parts_of
 
 
-@attrs.frozen
-class Current:
+class Current(Struct, frozen=True):
     """The file at a key's path, which is the current version whatever it says."""
 
     found: Found

@@ -5,17 +5,17 @@ from __future__ import annotations
 import errno
 from threading import Event, Lock
 
-import attrs
+import msgspec
+from msgspec import Struct
 
 from twisted_s3.storage.filesystem.disk import IDisk
 from twisted_s3.storage.filesystem.layout import parent
 
 
-@attrs.define(eq=False)
-class _Batch:
+class _Batch(Struct, eq=False):
     """One sync, and those who wait for it."""
 
-    done: Event = attrs.field(factory=Event)
+    done: Event = msgspec.field(default_factory=Event)
     error: OSError | None = None
 
 

@@ -14,7 +14,7 @@ import errno
 import re
 from collections.abc import Sequence
 
-import attrs
+from msgspec import Struct, structs
 
 from twisted_s3.model import NULL_VERSION, ObjectVersion
 from twisted_s3.storage.filesystem.atrest import AtRest
@@ -30,8 +30,7 @@ _EMPTY_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
 _GONE = (FileNotFoundError, NotADirectoryError)
 
 
-@attrs.frozen
-class Entry:
+class Entry(Struct, frozen=True):
     """A version or delete marker in the folder of its key.
 
     :ivar sequence: tells newer (larger) from older.
@@ -120,7 +119,7 @@ class Versions:
             version = None
         version = version or self._metadata.compute(found.descriptor, found.stat, key)[0]
         # The record may say otherwise, of a file that was put here by hand.
-        return attrs.evolve(
+        return structs.replace(
             version,
             version_id=entry.version_id,
             delete_marker=entry.marker,
@@ -207,7 +206,7 @@ class Versions:
             self._files.place(temporary, entry.path, replace=False, top=BUCKETS)
         finally:
             self._files.drop(temporary)
-        return attrs.evolve(marker, etag="", delete_marker=True)
+        return structs.replace(marker, etag="", delete_marker=True)
 
     def remove(self, bucket: BucketLayout, key: str, entries: Sequence[Entry]) -> None:
         """Remove entries for good, durably, with the records that nothing else has."""
