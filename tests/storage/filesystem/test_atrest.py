@@ -7,7 +7,6 @@ import os
 import time
 from functools import partial
 
-import attrs
 from awscrt.checksums import crc64nvme
 from msgspec import structs
 from twisted.trial.unittest import TestCase
@@ -74,7 +73,7 @@ class AtRestTests(FilesystemKit, TestCase):
         await self.store.change_object(BUCKET, "x", lambda version: structs.replace(version, owner="other"))
         await self.store.rename_object(BUCKET, "x", "a/y")
         await self.assert_at_rest("a/y", pattern(100))
-        await self.store.change_bucket(BUCKET, partial(attrs.evolve, versioning=ENABLED))
+        await self.store.change_bucket(BUCKET, partial(structs.replace, versioning=ENABLED))
         await self.store.rename_object(BUCKET, "a/y", "z")
         version = await self.assert_at_rest("z", pattern(100))
         await self.put("z", pattern(200))

@@ -7,7 +7,7 @@ import threading
 from functools import partial
 from typing import Any
 
-import attrs
+from msgspec import structs
 from twisted.trial.unittest import TestCase
 
 from tests.storage.filesystem.disks import ObservedDisk
@@ -35,7 +35,7 @@ class CompletedTwiceTests(FilesystemKit, TestCase):
                 raise OSError(errno.EIO, "crashed")
 
     async def test_both_assemble(self) -> None:
-        await self.store.change_bucket(BUCKET, partial(attrs.evolve, versioning=ENABLED))
+        await self.store.change_bucket(BUCKET, partial(structs.replace, versioning=ENABLED))
         upload = await self.begin()
         parts = [await self.put_part(upload, number, pattern(1000, number)) for number in (2, 7)]
         first, second = await self.together([self.complete(upload, parts), self.complete(upload, parts)])

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-import attrs
+from msgspec import structs
 from twisted.trial.unittest import TestCase
 
 from tests.storage.filesystem.disks import NoAttributesDisk
@@ -53,7 +53,7 @@ class FsckKit(FilesystemKit):
         self.assertEqual([one.kind for one in self.fsck()], list(rest))
 
     async def enable_versions(self) -> None:
-        await self.store.change_bucket(BUCKET, partial(attrs.evolve, versioning=ENABLED))
+        await self.store.change_bucket(BUCKET, partial(structs.replace, versioning=ENABLED))
 
     def state(self, pattern: str) -> list[Path]:
         """Files of ours."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-import attrs
+from msgspec import structs
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
@@ -133,7 +133,7 @@ class CleaningTests(ProcessKit, TestCase):
         other = self.another_store()
         await other.start()
         self.addCleanup(other.stop)
-        await other.change_bucket(BUCKET, partial(attrs.evolve, versioning=ENABLED))
+        await other.change_bucket(BUCKET, partial(structs.replace, versioning=ENABLED))
         self.assertEqual(self.store._buckets._known[BUCKET].bucket.versioning, "")
         made = await self.put("x", b"2")
         self.assertNotEqual(made.version_id, NULL_VERSION)

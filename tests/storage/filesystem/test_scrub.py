@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import attrs
+from msgspec import structs
 from twisted.trial.unittest import TestCase
 
 from tests.storage.filesystem.disks import NoAttributesDisk, ObservedDisk
@@ -53,7 +53,7 @@ class ScrubKit(FilesystemKit):
         return found
 
     async def enable_versions(self) -> None:
-        await self.store.change_bucket(BUCKET, partial(attrs.evolve, versioning=ENABLED))
+        await self.store.change_bucket(BUCKET, partial(structs.replace, versioning=ENABLED))
 
 
 class BitTests(ScrubKit, TestCase):

@@ -6,7 +6,6 @@ import os
 import time
 from functools import partial
 
-import attrs
 from msgspec import structs
 from twisted.trial.unittest import TestCase
 
@@ -26,7 +25,7 @@ class WarmTests(FilesystemKit, TestCase):
 
     async def setUp(self) -> None:
         await super().setUp()
-        await self.store.change_bucket(BUCKET, partial(attrs.evolve, versioning=ENABLED))
+        await self.store.change_bucket(BUCKET, partial(structs.replace, versioning=ENABLED))
         self.path("x").write_bytes(pattern(SIZE))
         os.utime(self.path("x"), (time.time() - 1000,) * 2)
         self.script.reset()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64decode, b64encode
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 from zlib import crc32
 
+import msgspec
 from msgspec import Struct
 
 from twisted_s3.model import (
@@ -36,8 +36,6 @@ _FORM = 1
 _SIDE = re.compile("[0-9a-f]{32}")
 _AT_REST = re.compile("[0-9a-f]{16}")
 _CHECKSUM = b',"z":'
-#: What JSON has around it.
-_WHITE = " \t\n\r"
 #: What records had before they had checksums.
 _OLDER_FIELDS = frozenset("vsekypionlhutca") | {
     *("side", "created", "owner", "region", "versioning", "lock", "configurations"),
@@ -77,13 +75,143 @@ class StoredPart(Struct, frozen=True):
     at_rest: str = ""
 
 
-_decode = json.JSONDecoder().raw_decode
+#: The names in the documents of what objects have.
+_SHORT = {
+    "form": "v",
+    "stamp": "s",
+    "etag": "e",
+    "at_rest": "f",
+    "checksums": "k",
+    "checksum_type": "y",
+    "parts": "p",
+    "upload_id": "i",
+    "owner": "o",
+    "version_id": "n",
+    "locked": "l",
+    "encrypted": "x",
+    "size": "b",
+    "headers": "h",
+    "user": "u",
+    "tags": "t",
+    "storage_class": "c",
+    "acl": "a",
+}
 
 
-def _dump(document: Mapping[str, Any]) -> bytes:
+class _Part(Struct, array_like=True, forbid_unknown_fields=True):
+    number: int
+    size: int
+    etag: str
+    last_modified: float
+    checksums: dict[str, str]
+
+    def part(self) -> Part:
+        return Part(self.number, self.size, self.etag, self.checksums, self.last_modified)
+
+
+class _Lock(Struct, array_like=True, forbid_unknown_fields=True):
+    mode: str
+    until: float
+    legal_hold: bool | None
+
+    def lock(self) -> ObjectLock:
+        return ObjectLock(self.mode, self.until, self.legal_hold)
+
+
+class _Encryption(Struct, array_like=True, forbid_unknown_fields=True):
+    kind: str
+    key_id: str
+    wrapped: bytes
+    name: str
+    context: str
+    bucket_key: int
+
+    def encryption(self) -> Encryption:
+        return Encryption(self.kind, self.wrapped, self.key_id, self.name, self.context, bool(self.bucket_key))
+
+
+class _Acl(Struct, rename={"grants": "g"}):
+    grants: list[tuple[str, str]]
+
+
+class _Described(Struct, rename=_SHORT):
+    """What the records of objects and of uploads have in common."""
+
+    form: Literal[1]
+    headers: dict[str, str] = {}
+    user: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    storage_class: str = "STANDARD"
+    acl: _Acl | None = None
+    owner: str = ""
+    locked: _Lock | None = None
+    encrypted: _Encryption | None = None
+
+    def properties(self) -> Properties:
+        acl = None if self.acl is None else tuple(Grant(*one) for one in self.acl.grants)
+        return Properties(self.headers, self.user, self.tags, self.storage_class, acl)
+
+    def lock(self) -> ObjectLock:
+        return UNLOCKED if self.locked is None else self.locked.lock()
+
+    def encryption(self) -> Encryption | None:
+        return None if self.encrypted is None else self.encrypted.encryption()
+
+
+class _Version(_Described, kw_only=True, rename=_SHORT):
+    stamp: tuple[int, int, int]
+    side: str = ""
+    # What points to a side file has none.
+    etag: str | None = None
+    at_rest: str = ""
+    checksums: dict[str, str] = {}
+    checksum_type: str = FULL_OBJECT
+    parts: list[_Part] = []
+    upload_id: str = ""
+    version_id: str = NULL_VERSION
+    size: int = 0
+
+
+class _Pointer(Struct, rename=_SHORT):
+    form: Literal[1]
+    stamp: tuple[int, int, int]
+    side: str = ""
+
+
+class _Upload(_Described, kw_only=True, rename=_SHORT):
+    key: str
+    initiated: float
+    algorithm: str = ""
+    type: str = ""
+    before: str | None = None
+
+
+class _StoredPart(Struct, rename=_SHORT):
+    form: Literal[1]
+    part: _Part
+    place: str
+    offset: int = 0
+    length: int | None = None
+    at_rest: str = ""
+
+
+# What is not of these types is no record. Nor is text with half characters, which JSON can hold, but nobody can send.
+_VERSION = msgspec.json.Decoder(_Version)
+_POINTER = msgspec.json.Decoder(_Pointer)
+_UPLOAD = msgspec.json.Decoder(_Upload)
+_PART = msgspec.json.Decoder(_StoredPart)
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+
+
+def _dump(document: Mapping[str, Any], encode: Callable[[Any], bytes] = msgspec.json.encode) -> bytes:
     """A document with the checksum of itself as its last field."""
-    raw = json.dumps({name: value for name, value in document.items() if value}, separators=(",", ":")).encode()
+    raw = encode({name: value for name, value in document.items() if value})
     return b"%b%b%d}" % (raw[:-1], _CHECKSUM, crc32(raw))
+
+
+def _encode_any_text(document: Any) -> bytes:
+    """JSON with half characters in it, as which bytes are kept that are no text."""
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def is_whole(raw: bytes) -> bool:
@@ -102,33 +230,18 @@ def _is_older(raw: bytes) -> bool:
 def load_stamp(raw: bytes) -> Stamp | None:
     """What the file of a record looked like when that was made; None when the record can not be read."""
     try:
-        size, mtime_ns, inode = _load(raw)["s"]
-        return Stamp(int(size), int(mtime_ns), int(inode))
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
+        return Stamp(*_POINTER.decode(raw).stamp)
+    except _UNREADABLE:
         return None
 
 
 def _load(raw: bytes) -> Any:
-    text = raw.decode().strip(_WHITE)
     try:
-        document, end = _decode(text)
+        document = json.loads(raw)
     except RecursionError:
         raise ValueError("too deep") from None
-    if end != len(text):
-        raise ValueError("more than a record")
     if document["v"] != _FORM:
         raise ValueError("a record of another form")
-    return document
-
-
-def _load_sendable(raw: bytes) -> Any:
-    """A document all of whose text can be sent: JSON can hold half characters too, but only as escapes."""
-    document = _load(raw)
-    if b"\\u" in raw:
-        try:
-            json.dumps(document, ensure_ascii=False).encode()
-        except RecursionError:
-            raise ValueError("too deep") from None
     return document
 
 
@@ -171,34 +284,36 @@ def load_version(
     :param together: whether ``raw`` and ``stamp`` are surely of the same file; else only a fresh record counts.
     """
     try:
-        document = _load_sendable(raw)
-        size, mtime_ns = document["s"][:2]
-        fresh = size == stamp.size and mtime_ns == stamp.mtime_ns
-        if "side" in document:
-            return _side_of(document) if fresh or sealed else None
-        encryption = _load_encryption(document)
-        if not fresh and (encryption is None or not together or not (sealed or size == stamp.size)):
-            return None
-        # A page of a listing comes here a thousand times: nothing is called for what is not there.
-        get = document.get
-        return ObjectVersion(
-            key=key,
-            size=stamp.size if encryption is None else int(get("b", 0)),
-            etag=_text(document["e"]),
-            last_modified=stamp.mtime_ns / 1e9,
-            properties=_load_properties(document),
-            checksums=_texts(document, "k"),
-            checksum_type=_text(get("y", FULL_OBJECT)),
-            parts=tuple(map(_load_part, document["p"])) if "p" in document else (),
-            upload_id=_text(get("i", "")),
-            owner=_text(get("o", "")),
-            version_id=document["n"] if "n" in document and is_made_id(document["n"]) else NULL_VERSION,
-            lock=_load_lock(document),
-            at_rest=get("f", ""),
-            encryption=encryption,
-        )
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
+        found = _VERSION.decode(raw)
+    except _UNREADABLE:
         return None
+    size, mtime_ns, _ = found.stamp
+    fresh = size == stamp.size and mtime_ns == stamp.mtime_ns
+    if found.side:
+        return found.side if _SIDE.fullmatch(found.side) and (fresh or sealed) else None
+    encryption = found.encryption()
+    if not fresh and (encryption is None or not together or not (sealed or size == stamp.size)):
+        return None
+    if found.etag is None:
+        return None
+    return ObjectVersion(
+        key=key,
+        size=stamp.size if encryption is None else found.size,
+        etag=found.etag,
+        last_modified=stamp.mtime_ns / 1e9,
+        properties=found.properties(),
+        checksums=found.checksums,
+        checksum_type=found.checksum_type,
+        parts=tuple(part.part() for part in found.parts) if found.parts else (),
+        upload_id=found.upload_id,
+        owner=found.owner,
+        version_id=found.version_id
+        if found.version_id == NULL_VERSION or is_made_id(found.version_id)
+        else NULL_VERSION,
+        lock=found.lock(),
+        at_rest=found.at_rest,
+        encryption=encryption,
+    )
 
 
 def load_pointer(raw: bytes, inode: int | None = None) -> str | None:
@@ -207,18 +322,11 @@ def load_pointer(raw: bytes, inode: int | None = None) -> str | None:
     None when there is none, or the record came to ``inode`` with a copy: then the side file is another's.
     """
     try:
-        document = _load(raw)
-        own = inode is None or document["s"][2] == inode
-        return _side_of(document) if "side" in document and own else None
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
+        found = _POINTER.decode(raw)
+    except _UNREADABLE:
         return None
-
-
-def _side_of(document: Mapping[str, Any]) -> str:
-    side = document["side"]
-    if _SIDE.fullmatch(side) is None:
-        raise ValueError("not the name of a side file")
-    return str(side)
+    own = inode is None or found.stamp[2] == inode
+    return found.side if own and _SIDE.fullmatch(found.side) else None
 
 
 def dump_bucket(bucket: Bucket) -> bytes:
@@ -233,7 +341,8 @@ def dump_bucket(bucket: Bucket) -> bytes:
             "versioning": bucket.versioning,
             "lock": bucket.object_lock,
             "configurations": documents,
-        }
+        },
+        _encode_any_text,
     )
 
 
@@ -276,21 +385,21 @@ def dump_upload(upload: Upload) -> bytes:
 def load_upload(raw: bytes, upload_id: str) -> Upload | None:
     """Read the record of an upload; None when it is none."""
     try:
-        document = _load_sendable(raw)
-        return Upload(
-            id=upload_id,
-            key=document["key"],
-            initiated=float(document["initiated"]),
-            properties=_load_properties(document),
-            owner=document.get("o", ""),
-            checksum_algorithm=document.get("algorithm", ""),
-            checksum_type=document.get("type", ""),
-            lock=_load_lock(document),
-            encryption=_load_encryption(document),
-            before=document.get("before"),
-        )
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
+        found = _UPLOAD.decode(raw)
+    except _UNREADABLE:
         return None
+    return Upload(
+        id=upload_id,
+        key=found.key,
+        initiated=found.initiated,
+        properties=found.properties(),
+        owner=found.owner,
+        checksum_algorithm=found.algorithm,
+        checksum_type=found.type,
+        lock=found.lock(),
+        encryption=found.encryption(),
+        before=found.before,
+    )
 
 
 def dump_part(stored: StoredPart) -> bytes:
@@ -311,12 +420,15 @@ def dump_part(stored: StoredPart) -> bytes:
 def load_part(raw: bytes) -> StoredPart | None:
     """Read the record of a part; None when it is none."""
     try:
-        document = _load_sendable(raw)
-        part = _load_part(document["part"])
-        length = document.get("length", part.size)
-        return StoredPart(part, document["place"], document.get("offset", 0), length, _load_at_rest(document))
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
+        found = _PART.decode(raw)
+    except _UNREADABLE:
         return None
+    if found.at_rest and _AT_REST.fullmatch(found.at_rest) is None:
+        return None
+    part = found.part.part()
+    return StoredPart(
+        part, found.place, found.offset, part.size if found.length is None else found.length, found.at_rest
+    )
 
 
 def _dump_properties(properties: Properties) -> Mapping[str, Any]:
@@ -329,83 +441,22 @@ def _dump_properties(properties: Properties) -> Mapping[str, Any]:
     }
 
 
-def _load_at_rest(document: Mapping[str, Any]) -> str:
-    """:raise ValueError: for what is no checksum."""
-    found = _text(document.get("f", ""))
-    if found and _AT_REST.fullmatch(found) is None:
-        raise ValueError("not a checksum")
-    return found
-
-
-def _load_properties(document: Mapping[str, Any]) -> Properties:
-    return Properties(
-        headers=_texts(document, "h"),
-        user=_texts(document, "u"),
-        tags=_texts(document, "t"),
-        storage_class=_text(document.get("c", "STANDARD")),
-        acl=tuple(Grant(*one) for one in document["a"]["g"]) if "a" in document else None,
-    )
-
-
-def _texts(document: Mapping[str, Any], name: str) -> Mapping[str, str]:
-    """A field whose values are text. :raise ValueError: where one is not."""
-    if name not in document:
-        return {}
-    found: Mapping[str, str] = document[name]
-    for value in found.values():
-        if not isinstance(value, str):
-            raise ValueError("not text")
-    return found
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("not text")
-    return value
-
-
 def _dump_lock(lock: ObjectLock) -> list[Any]:
     return [] if lock == UNLOCKED else [lock.mode, lock.until, lock.legal_hold]
-
-
-def _load_lock(document: Mapping[str, Any]) -> ObjectLock:
-    if "l" not in document:
-        return UNLOCKED
-    mode, until, legal_hold = document["l"]
-    return ObjectLock(str(mode), float(until), None if legal_hold is None else bool(legal_hold))
 
 
 def _dump_encryption(encryption: Encryption | None) -> list[Any]:
     if encryption is None:
         return []
-    wrapped = b64encode(encryption.wrapped).decode("ascii")
     return [
         encryption.kind,
         encryption.key_id,
-        wrapped,
+        encryption.wrapped,
         encryption.name,
         encryption.context,
         int(encryption.bucket_key),
     ]
 
 
-def _load_encryption(document: Mapping[str, Any]) -> Encryption | None:
-    if "x" not in document:
-        return None
-    kind, key_id, wrapped, name, context, bucket_key = document["x"]
-    return Encryption(str(kind), b64decode(wrapped), str(key_id), str(name), str(context), bool(bucket_key))
-
-
 def _dump_part(part: Part) -> list[Any]:
     return [part.number, part.size, part.etag, part.last_modified, dict(part.checksums)]
-
-
-def _load_part(values: list[Any]) -> Part:
-    number, size, etag, last_modified, checksums = values
-    return Part(
-        number=int(number),
-        size=int(size),
-        etag=_text(etag),
-        checksums=_texts({"k": checksums}, "k"),
-        last_modified=float(last_modified),
-    )
