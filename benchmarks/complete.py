@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from statistics import median
 
-import attrs
+from msgspec import Struct
 
 from tests.proofs.server import Server
 from tests.proofs.wire import Answer, Connection, complete_document
@@ -23,8 +23,7 @@ MIB = 1 << 20
 BUCKET = "/complete"
 
 
-@attrs.frozen
-class Plan:
+class Plan(Struct, frozen=True):
     """An upload: ``count`` parts of ``size`` MiB."""
 
     count: int

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-import attrs
+from msgspec import Struct
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
@@ -24,8 +24,7 @@ READ = 1 << 18
 PATIENCE = 120.0
 
 
-@attrs.frozen
-class Exchange:
+class Exchange(Struct, frozen=True):
     """What came of it.
 
     :ivar seconds: from the first request to the last answer.

@@ -19,7 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
 
-import attrs
+from msgspec import Struct
 
 from tests.certificates import Certificate, issue_certificate
 from tests.proofs.server import Server
@@ -35,8 +35,7 @@ CHUNKS = {"aws-chunked": MIB, "aws-chunked, signed": 16 * MIB}
 BODIES = ("fixed length", "chunked", *CHUNKS)
 
 
-@attrs.frozen
-class Load:
+class Load(Struct, frozen=True):
     """What the clients do.
 
     :ivar clients: how many of each kind.

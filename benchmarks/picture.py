@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-import attrs
+from msgspec import Struct
 
 #: Colours that can be told apart by those who see no red or no green, too.
 COLOURS: Mapping[str, str] = {
@@ -23,8 +23,7 @@ LINE, TITLE = 19, 26
 NAMES, NUMBERS = 265, 95
 
 
-@attrs.frozen
-class Bar:
+class Bar(Struct, frozen=True):
     """A figure.
 
     :ivar key: of the server.
@@ -37,8 +36,7 @@ class Bar:
     text: str
 
 
-@attrs.frozen
-class Panel:
+class Panel(Struct, frozen=True):
     """Bars of one kind."""
 
     title: str
@@ -75,8 +73,7 @@ def _panel(panel: Panel) -> Iterator[str]:
         yield f'<text x="{NAMES + length + 6:.1f}" y="{y + 12}">{escape(bar.text)}</text>'
 
 
-@attrs.frozen
-class Line:
+class Line(Struct, frozen=True):
     """A curve: points in order of x."""
 
     key: str
@@ -84,8 +81,7 @@ class Line:
     points: Sequence[tuple[float, float]]
 
 
-@attrs.frozen
-class Chart:
+class Chart(Struct, frozen=True):
     """Curves over axes that are both logarithmic."""
 
     title: str

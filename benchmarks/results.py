@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 import attrs
+from msgspec import structs
 
 from benchmarks.work import Scale
 
@@ -77,7 +78,7 @@ class Results:
     @classmethod
     def of(cls, folder: Path, scale: Scale) -> Results:
         """A run that begins now, with its data in a folder."""
-        return cls(machine(folder), attrs.asdict(scale), time.strftime("%Y-%m-%d", time.gmtime()))
+        return cls(machine(folder), structs.asdict(scale), time.strftime("%Y-%m-%d", time.gmtime()))
 
     @classmethod
     def read(cls, file: Path) -> Results:

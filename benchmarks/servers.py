@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import attrs
+from msgspec import Struct
 
 import twisted_s3
 from benchmarks.processes import Process
@@ -33,8 +33,7 @@ class Unable(Exception):
     """The server can not do this; the argument says why."""
 
 
-@attrs.frozen
-class Way:
+class Way(Struct, frozen=True):
     """How a server is run.
 
     :ivar workers: 1, pinned to its core; or more, on all cores.

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import attrs
+from msgspec import Struct
 
 from benchmarks.processes import keep_to_load_core
 from benchmarks.servers import SERVERS, Server, Way
@@ -51,8 +51,7 @@ STAGES = (
 _STAGE_OF = {frame: stage for stage, frames in STAGES for frame in frames}
 
 
-@attrs.frozen
-class Look:
+class Look(Struct, frozen=True):
     """How often a stack was seen.
 
     :ivar frames: the outermost first, as py-spy writes them: ``function (file:line)``.

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-import attrs
+from msgspec import Struct
 
 MIB = 1 << 20
 
@@ -18,8 +18,7 @@ PIECE = 256 << 10
 PATIENCE = 300.0
 
 
-@attrs.frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """An answer; ``headers`` by lower-case name. ``body`` is what was kept of it, ``length`` what came."""
 
     status: int

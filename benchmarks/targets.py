@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import attrs
+from msgspec import Struct
 
 from benchmarks.results import Results
 
@@ -12,8 +12,7 @@ from benchmarks.results import Results
 Spot = tuple[str, str, str]
 
 
-@attrs.frozen
-class Target:
+class Target(Struct, frozen=True):
     """A figure, or the ratio of two, that must not be less, or not be more, than something.
 
     :ivar over: what it is divided by; None for the figure itself.
@@ -29,8 +28,7 @@ class Target:
     unit: str = "x"
 
 
-@attrs.frozen
-class Verdict:
+class Verdict(Struct, frozen=True):
     """A target and what was measured: None when it was not measured."""
 
     target: Target

@@ -20,8 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import attrs
 import boto3
+from msgspec import Struct
 
 ROOT = Path(__file__).parent.parent
 IMPORT_ROUNDS = 15
@@ -31,8 +31,7 @@ BODY = os.urandom(4096)
 TWISTED = "twisted.web.server, twisted.internet.pollreactor, twisted.internet.endpoints"
 
 
-@attrs.frozen
-class Import:
+class Import(Struct, frozen=True):
     """An import in a fresh process.
 
     :ivar after: what the process has imported before.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
-from msgspec import structs
+from msgspec import Struct, structs
 
 from benchmarks.exchange import exchange
 from benchmarks.servers import Server, Way
@@ -20,8 +20,7 @@ SMALL = 4096
 PREFIXES = 16
 
 
-@attrs.frozen
-class Scale:
+class Scale(Struct, frozen=True):
     """How much of everything.
 
     :ivar seconds: how long a measurement of a rate takes.
@@ -84,8 +83,7 @@ class Place:
         return self.counter
 
 
-@attrs.frozen
-class Metric:
+class Metric(Struct, frozen=True):
     """A figure that a workload gives.
 
     :ivar unit: of the figure.
@@ -105,8 +103,7 @@ STREAM = (Metric("throughput", "MB/s"),)
 Figures = Mapping[str, float]
 
 
-@attrs.frozen
-class Workload:
+class Workload(Struct, frozen=True):
     """Something to measure.
 
     :ivar measure: one round.

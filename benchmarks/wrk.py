@@ -9,15 +9,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import attrs
+from msgspec import Struct
 
 from benchmarks.processes import until_we_end
 
 SCRIPT = Path(__file__).with_name("requests.lua")
 
 
-@attrs.frozen
-class Storm:
+class Storm(Struct, frozen=True):
     """What wrk saw.
 
     :ivar rate: answers a second.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
+from msgspec import Struct
 
 
-@attrs.frozen
-class Rival:
+class Rival(Struct, frozen=True):
     """A server, and what it says.
 
     :ivar source: where it says so.

@@ -6,15 +6,14 @@ import datetime
 import ipaddress
 from pathlib import Path
 
-import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from msgspec import Struct
 
 
-@attrs.frozen
-class Certificate:
+class Certificate(Struct, frozen=True):
     """A self-signed certificate for 127.0.0.1 and localhost, and its key, as PEM files."""
 
     certificate: Path

@@ -7,10 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-import attrs
 import boto3
 from botocore.config import Config
-from msgspec import structs
+from msgspec import Struct, structs
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
@@ -41,8 +40,7 @@ ALICE = User("ALICEKEY", "alice-secret-0123456789", "a" * 64, "alice", administr
 BOB = User("BOBSKEY", "bobs-secret-0123456789", "b" * 64, "bob")
 
 
-@attrs.define
-class Server:
+class Server(Struct):
     """A server that runs.
 
     :ivar url: of the endpoint.
@@ -57,7 +55,7 @@ class Server:
     site: S3Site
     authority: str | None
     finished: list[Finished]
-    clients: list[Any] = attrs.field(factory=list)
+    clients: list[Any] = []
     website_url: str = ""
 
     @property

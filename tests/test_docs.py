@@ -17,8 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from unittest import SkipTest
 
-import attrs
-from msgspec import structs
+from msgspec import Struct, structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_s3 import interfaces, testing
@@ -31,8 +30,7 @@ PUBLISHED_ENDPOINT = "http://127.0.0.1:9000"
 PATIENCE = 120
 
 
-@attrs.frozen
-class Step:
+class Step(Struct, frozen=True):
     """A command of a tutorial.
 
     :ivar expected: what it prints, where ``...`` stands for anything; "" when the tutorial does not say.

@@ -16,8 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-import attrs
-from msgspec import structs
+from msgspec import Struct, structs
 
 from tests.conformance.groups import GROUPS, HEADERS, MAIN, Group, group_of
 from tests.conformance.known import reason_of
@@ -44,8 +43,7 @@ TEST_PATIENCE = 240
 RUN_PATIENCE = 1800
 
 
-@attrs.frozen
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How a test ended.
 
     :ivar state: ``passed``, ``failed`` or ``skipped``.

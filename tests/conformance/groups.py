@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 
-import attrs
+from msgspec import Struct
 
 HEADERS = "s3tests/functional/test_headers.py"
 MAIN = "s3tests/functional/test_s3.py"
 
 
-@attrs.frozen
-class Group:
+class Group(Struct, frozen=True):
     """A group of tests.
 
     :ivar name: by which a run can be limited to it.

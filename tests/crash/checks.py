@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from itertools import islice
 
-import attrs
+from msgspec import Struct
 
 from tests.crash.clients import held
 from tests.crash.oracle import Held, History
@@ -20,8 +20,7 @@ from twisted_s3.storage.filesystem.layout import STAGING, STATE
 from twisted_s3.storage.filesystem.store import FilesystemStore
 
 
-@attrs.frozen
-class Found:
+class Found(Struct, frozen=True):
     """All that clients can see.
 
     :ivar buckets: name to owner.

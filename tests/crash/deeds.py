@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from random import Random
 
-import attrs
+from msgspec import Struct
 
 from tests.crash.inodes import Crash, PowerOff
 from tests.crash.simulated import SimulatedDisk
@@ -22,8 +22,7 @@ _EVENT_LIMIT = 1
 _MOST = 8
 
 
-@attrs.frozen
-class Deed:
+class Deed(Struct, frozen=True):
     """Something that is done at one stroke, and durable when it returns.
 
     :ivar prepare: makes what it needs.

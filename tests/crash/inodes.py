@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from random import Random
 
 import attrs
+from msgspec import Struct
 
 from twisted_s3.storage.filesystem.disk import Kind, Stat
 
@@ -19,8 +20,7 @@ class PowerOff(BaseException):
     """There is no power: nobody can catch this, and nothing can be done about it."""
 
 
-@attrs.frozen
-class Crash:
+class Crash(Struct, frozen=True):
     """What a loss of power does to what was not synced. Every combination is one that some filesystem may leave.
 
     :ivar names: changes of names and attributes: ``lost``, ``kept``, the first so many (``prefix``, as a journal

@@ -13,6 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 import attrs
+from msgspec import Struct
 
 from tests.crash.deeds import Deed, check
 from tests.crash.machine import Broken, Tally, run_episode
@@ -146,8 +147,7 @@ class _MutantDisk(_Steps):
                 due()
 
 
-@attrs.frozen
-class Mutant:
+class Mutant(Struct, frozen=True):
     """A store with a defect.
 
     :ivar name: what is wrong.

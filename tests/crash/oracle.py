@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import attrs
+import msgspec
+from msgspec import Struct
 
 from twisted_s3.model import Properties
 
@@ -14,13 +16,12 @@ T = TypeVar("T")
 _NEVER = float("inf")
 
 
-@attrs.frozen
-class Held:
+class Held(Struct, frozen=True):
     """An object as a client sees it, or one part of it. ``etag`` stands for the bytes; they were compared with it."""
 
     etag: str
     size: int
-    properties: Properties = attrs.field(factory=Properties)
+    properties: Properties = msgspec.field(default_factory=Properties)
     checksums: tuple[tuple[str, str], ...] = ()
     owner: str = ""
 

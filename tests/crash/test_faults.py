@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-import attrs
-from msgspec import structs
+from msgspec import Struct, structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.crash.checks import check_leftovers, check_life, look
@@ -136,8 +135,7 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 
 
-@attrs.frozen
-class _View:
+class _View(Struct, frozen=True):
     """What clients see, without what is new each time."""
 
     buckets: Mapping[str, str]

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 import attrs
-from msgspec import structs
+from msgspec import Struct, structs
 from twisted.internet.defer import Deferred, fail, succeed
 
 from tests.crash.inodes import PowerOff
@@ -140,8 +140,7 @@ def reproducible(baton: Baton) -> Iterator[None]:
         yield
 
 
-@attrs.frozen
-class Shape:
+class Shape(Struct, frozen=True):
     """What kind of disk it is, and how many processes use it."""
 
     unnamed: bool = True

@@ -6,7 +6,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 
-import attrs
+from msgspec import Struct
 
 from tests.fuzz import bodies, documents, files, heads, samples
 from tests.protocol import signing
@@ -14,8 +14,7 @@ from twisted_s3.errors import S3Error
 from twisted_s3.protocol.head import RequestHead
 
 
-@attrs.frozen
-class Target:
+class Target(Struct, frozen=True):
     """A parser.
 
     :ivar feed: hands it an input; raises nothing but :class:`S3Error`.

@@ -7,12 +7,12 @@ from http.client import HTTPConnection, HTTPSConnection
 from ssl import create_default_context
 from typing import Any
 
-import attrs
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from lxml import etree
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 from tests.serving import ALICE, Server, ServingTestCase
@@ -21,8 +21,7 @@ from twisted_s3.model import User
 BUCKET = "bucket"
 
 
-@attrs.frozen
-class Response:
+class Response(Struct, frozen=True):
     """What came back: ``headers`` by lower-case name."""
 
     status: int

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from hashlib import md5, sha256
 from typing import Any
 
-import attrs
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from lxml import etree
+from msgspec import Struct
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.operations.clients import BUCKET, OperationTestCase, send, send_plain, served
@@ -29,8 +29,7 @@ WRONG = b64encode(md5(b"other").digest()).decode()
 UNSIGNED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
 
-@attrs.frozen
-class Refused:
+class Refused(Struct, frozen=True):
     """A request, and the error that it must get. ``{upload}`` is an upload of `KEY`, of which part 1 is `TEN`.
 
     :ivar elements: of the document beside those of all errors: exactly these; "*" for any text.
@@ -41,11 +40,11 @@ class Refused:
     method: str
     target: str
     code: str
-    elements: Mapping[str, str] = attrs.field(factory=dict)
+    elements: Mapping[str, str] = {}
     message: str = ""
-    headers: Mapping[str, str] = attrs.field(factory=dict)
+    headers: Mapping[str, str] = {}
     body: bytes = b""
-    given: Mapping[str, str] = attrs.field(factory=dict)
+    given: Mapping[str, str] = {}
     user: User = ALICE
     payload: str | None = None
 

@@ -10,8 +10,7 @@ from hashlib import md5
 from pathlib import Path
 from threading import Thread
 
-import attrs
-from msgspec import structs
+from msgspec import Struct, structs
 
 from tests.proofs.history import History, Read, Write, check
 from tests.proofs.promises import State
@@ -163,8 +162,7 @@ def _md5_of(etag: str) -> str:
     return md5(bytes.fromhex(etag)).hexdigest()
 
 
-@attrs.frozen
-class Result:
+class Result(Struct, frozen=True):
     """What a run came to."""
 
     requests: int

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
+from msgspec import Struct
 
 from tests.proofs.promises import State
 
@@ -33,8 +34,7 @@ class Write:
     done: float = math.inf
 
 
-@attrs.frozen
-class Read:
+class Read(Struct, frozen=True):
     """What somebody saw.
 
     :ivar fits: whether a state is what was seen.

@@ -9,6 +9,7 @@ from hashlib import md5
 from threading import Lock
 
 import attrs
+from msgspec import Struct
 
 from tests.proofs.wire import Answer
 
@@ -18,8 +19,7 @@ _META = "x-amz-meta-"
 FILLER = "filler"
 
 
-@attrs.frozen
-class State:
+class State(Struct, frozen=True):
     """What a key holds: the bytes, and all that goes with them.
 
     :ivar md5: of the bytes.

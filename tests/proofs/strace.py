@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-import attrs
+from msgspec import Struct
 
 _LINE = re.compile(r"(\d+) +(.*)")
 _CALL = re.compile(r"(\w+)\((.*)\) += (-?\d+|\?)(.*)", re.DOTALL)
@@ -20,8 +20,7 @@ WATCHED = (
 )  # fmt: skip
 
 
-@attrs.frozen
-class SystemCall:
+class SystemCall(Struct, frozen=True):
     """A call that succeeded.
 
     :ivar begun: the number of the line on which it began.

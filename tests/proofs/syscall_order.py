@@ -20,7 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from shutil import which
 
-import attrs
+from msgspec import Struct
 
 from tests.proofs.server import Server
 from tests.proofs.strace import SystemCall, command, parse
@@ -40,8 +40,7 @@ class OutOfOrder(Exception):
     """A step is missing, or began before the one before it had ended."""
 
 
-@attrs.frozen
-class Episode:
+class Episode(Struct, frozen=True):
     """The calls of one request, up to its answer.
 
     :ivar data: the data directory.

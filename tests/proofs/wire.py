@@ -9,18 +9,17 @@ from hashlib import sha256
 from http.client import HTTPException, HTTPResponse
 from urllib.parse import quote
 
-import attrs
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from lxml import etree
+from msgspec import Struct
 
 #: Seconds after which an answer that has not come will not come.
 PATIENCE = 60.0
 
 
-@attrs.frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """What came back: ``headers`` by lower-case name."""
 
     status: int
@@ -48,8 +47,7 @@ class _Auth(S3SigV4Auth):
         return str(request.context["payload"])
 
 
-@attrs.frozen
-class Signer:
+class Signer(Struct, frozen=True):
     """Makes whole requests for one server.
 
     :ivar authority: host and port.

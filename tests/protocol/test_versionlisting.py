@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import attrs
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_s3.errors import S3Error
@@ -16,8 +16,7 @@ from twisted_s3.protocol.versionlisting import check_version_marker, versions_pa
 KEYS = st.text("ab/", min_size=1, max_size=4)
 
 
-@attrs.frozen
-class Bucket:
+class Bucket(Struct, frozen=True):
     """How many versions each key has; the ids of the oldest is 1."""
 
     counts: Mapping[str, int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
+from msgspec import Struct
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
@@ -399,8 +399,7 @@ class InterruptedOverTLS(Interrupted):
     test_end_in_the_middle = None  # type: ignore[assignment]
 
 
-@attrs.frozen
-class Snowman:
+class Snowman(Struct, frozen=True):
     """A gate behind which there is an answer that HTTP can not carry."""
 
     services: Services

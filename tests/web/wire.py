@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import attrs
 from lxml import etree
-from msgspec import structs
+from msgspec import Struct, structs
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol, wrapClientTLS
@@ -27,8 +26,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PATH = "/bucket/key"
 
 
-@attrs.frozen
-class Response:
+class Response(Struct, frozen=True):
     """A response as it came. ``headers`` by lower-case name."""
 
     status: int
