@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import io
 import json
+import pkgutil
 import re
 import signal
 import tempfile
@@ -16,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 from msgspec import structs
+from msgspec.structs import force_setattr
 from twisted.logger import LogPublisher, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -26,6 +29,7 @@ from tests.protocol import signing
 from tests.serving import ALICE, Server
 from twisted_s3.accesslog import AccessLog
 from twisted_s3.composition import _entry
+from twisted_s3.discreet import Discreet
 from twisted_s3.logformat import make_observer
 from twisted_s3.model import Deletion, User
 from twisted_s3.protocol.authentication import Authenticator
@@ -251,6 +255,27 @@ class ReprTests(SecretsCase):
             self.assert_none_in(shown, [BOB.secret_key, BOB.session_token or "", *signatures_of(head)], how)
             self.assertIn(BOB.access_key, shown)
             self.assertIn("x-amz-meta-a", repr(head))
+            rich = f"{head.__rich_repr__()} {claim.__rich_repr__()} {verified.__rich_repr__()} {BOB.__rich_repr__()}"
+            self.assert_none_in(rich, [BOB.secret_key, BOB.session_token or "", *signatures_of(head)], how)
+
+    def test_hidden_fields(self) -> None:
+        """Each class that hides fields has them, and shows the others only."""
+        for module in pkgutil.walk_packages(twisted_s3.__path__, "twisted_s3."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+        # Of a head parts of fields are shown: above.
+        found = [each for each in Discreet.__subclasses__() if each is not RequestHead]
+        self.assertGreater(len(found), 15)
+        for each in found:
+            fields = each.__struct_fields__
+            self.assertTrue(each.HIDDEN, each)
+            self.assertLessEqual(set(each.HIDDEN), set(fields), each)
+            value = object.__new__(each)
+            for name in fields:
+                force_setattr(value, name, [f"canary of {name}"])
+            for shown in (repr(value), repr(value.__rich_repr__())):
+                for name in fields:
+                    self.assertEqual(f"canary of {name}" in shown, name not in each.HIDDEN, (each, name))
 
 
 class ComparisonTests(SynchronousTestCase):

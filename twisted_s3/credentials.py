@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from msgspec import structs
+from msgspec import Struct, structs
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -242,7 +242,7 @@ def _checked(people: Sequence[Person]) -> Sequence[User]:
     return [structs.replace(user, administrator=number == 0) for number, person in enumerate(people) for user in person]
 
 
-class UserSources(Discreet, frozen=True):
+class UserSources(Discreet, Struct, frozen=True):
     """Where the users of a server come from.
 
     :ivar environ: the environment; never shown in a ``repr``.

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from msgspec import Struct
+from typing import Any, ClassVar
 
 
-class Discreet(Struct, frozen=True):
-    """A frozen value whose ``repr`` leaves fields out.
+class Discreet:
+    """Before ``Struct`` among the bases of a class: its ``repr`` leaves fields out.
 
     :cvar HIDDEN: their names.
     """
 
+    __slots__ = ()
+
     HIDDEN: ClassVar[tuple[str, ...]] = ()
+    __struct_fields__: ClassVar[tuple[str, ...]]
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """What Rich shows of it, in tracebacks too."""
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name not in self.HIDDEN]
 
     def __repr__(self) -> str:
-        shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in self.HIDDEN)
+        shown = (f"{name}={value!r}" for name, value in self.__rich_repr__())
         return f"{type(self).__name__}({', '.join(shown)})"

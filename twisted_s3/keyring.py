@@ -23,6 +23,7 @@ from pathlib import Path
 from time import time
 from typing import Any, ClassVar, Protocol
 
+from msgspec import Struct
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -57,7 +58,7 @@ def keyring_path(settings: Settings) -> Path:
     return settings.keyring
 
 
-class Key(Discreet, frozen=True):
+class Key(Discreet, Struct, frozen=True):
     """A key of the keyring.
 
     :ivar id: tells it from the others, also from those with the same name.

@@ -33,7 +33,7 @@ SSE_KMS = "aws:kms"
 SEALED_MAGIC = b"\0s3seal1"
 
 
-class User(Discreet, frozen=True):
+class User(Discreet, Struct, frozen=True):
     """Someone who holds a key pair.
 
     :ivar secret_key: never shown in a ``repr``.
@@ -60,7 +60,7 @@ class User(Discreet, frozen=True):
     policy: bytes | None = None
 
 
-class Bucket(Discreet, frozen=True):
+class Bucket(Discreet, Struct, frozen=True):
     """A bucket.
 
     :ivar owner: a canonical id, or "" for a folder that a person made.
@@ -101,7 +101,7 @@ class ByteRange(Struct, frozen=True):
         return self.stop - self.start
 
 
-class Encryption(Discreet, frozen=True):
+class Encryption(Discreet, Struct, frozen=True):
     """How the bytes of a version, or of the parts of an upload, are encrypted where they are stored.
 
     :ivar kind: ``SSE-C``, ``AES256`` or ``aws:kms``; "" when what it takes to decrypt them was lost.
@@ -122,7 +122,7 @@ class Encryption(Discreet, frozen=True):
     bucket_key: bool = False
 
 
-class DataKey(Discreet, frozen=True):
+class DataKey(Discreet, Struct, frozen=True):
     """A fresh key for the bytes of one object.
 
     :ivar plain: 32 random bytes. They are stored nowhere.
@@ -136,7 +136,7 @@ class DataKey(Discreet, frozen=True):
     key_id: str
 
 
-class Sealed(Discreet, frozen=True):
+class Sealed(Discreet, Struct, frozen=True):
     """What the encryption of a body came to.
 
     :ivar size: in bytes, as it is stored.

@@ -24,7 +24,7 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _COMMON = frozenset({"name", "type", "give_up"})
 
 
-class TargetSettings(Discreet, frozen=True):
+class TargetSettings(Discreet, Struct, frozen=True):
     """What the settings say of one target.
 
     :ivar give_up: seconds from the first attempt at an event until it is a dead letter.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import ClassVar
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from twisted_s3.discreet import Discreet
 from twisted_s3.errors import S3Error
@@ -34,7 +34,7 @@ from twisted_s3.protocol.head import RequestHead
 _LOOPBACK = ("127.", "::1", "::ffff:127.")
 
 
-class Sealing(Discreet, frozen=True):
+class Sealing(Discreet, Struct, frozen=True):
     """With what an object, or the parts of an upload, are encrypted.
 
     :ivar encryption: None for not at all.

@@ -10,6 +10,8 @@ import hmac
 from collections.abc import Mapping
 from typing import ClassVar
 
+from msgspec import Struct
+
 from twisted_s3.discreet import Discreet
 from twisted_s3.errors import S3Error
 from twisted_s3.model import User
@@ -23,7 +25,7 @@ _V2_MARKS = ("AWSAccessKeyId", "Signature")
 _V4_CREDENTIALS = frozenset({*(name.lower() for name in sigv4.QUERY_PARAMETERS), "x-amz-security-token"})
 
 
-class Verified(Discreet, frozen=True):
+class Verified(Discreet, Struct, frozen=True):
     """Who sent a request, and what was signed about its body.
 
     :ivar payload: the ``x-amz-content-sha256`` in force; None when nothing was said about the body.

@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
 
+from twisted_s3.discreet import Discreet
 from twisted_s3.errors import S3Error
 
 T = TypeVar("T")
@@ -66,7 +67,7 @@ def _decode(text: str) -> str:
         raise S3Error("InvalidURI") from None
 
 
-class RequestHead(Struct, frozen=True, dict=True):
+class RequestHead(Discreet, Struct, frozen=True, dict=True):
     """A request without its body.
 
     :ivar method: upper case.
@@ -84,9 +85,10 @@ class RequestHead(Struct, frozen=True, dict=True):
     headers: Mapping[str, Sequence[str]]
     secure: bool = False
 
-    def __repr__(self) -> str:
-        names = f"query={_names_in(self.query)!r}, headers={sorted(self.headers)!r}"
-        return f"RequestHead(method={self.method!r}, path={self.path!r}, {names}, secure={self.secure!r})"
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """What is shown of it."""
+        shown = {"query": _names_in(self.query), "headers": sorted(self.headers)}
+        return [(name, shown.get(name, value)) for name, value in Discreet.__rich_repr__(self)]
 
     def header(self, name: str) -> str | None:
         """The value of a header by its lower-case name, several joined by commas; None if absent."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from twisted_s3.discreet import Discreet
 from twisted_s3.errors import S3Error
@@ -71,7 +71,7 @@ _TOKEN = re.compile("[a-z0-9!#$%&'*+.^_`|~-]+")
 _OF_REQUEST = ("if-match", "if-none-match")
 
 
-class Claim(Discreet, frozen=True):
+class Claim(Discreet, Struct, frozen=True):
     """What a form says of who signed it.
 
     :ivar policy: the field as sent, which is what was signed.

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 from urllib.parse import unquote_to_bytes
 
+from msgspec import Struct
+
 from twisted_s3.discreet import Discreet
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.head import RequestHead
@@ -84,7 +86,7 @@ _EXPIRES = re.compile("[0-9]{1,11}")
 _HEADER = re.compile(r"AWS +(\S+):(\S+)")
 
 
-class Claim(Discreet, frozen=True):
+class Claim(Discreet, Struct, frozen=True):
     """What a request says of who signed it.
 
     :ivar expires: of a presigned URL, in seconds since the epoch; None for the header form.

@@ -16,6 +16,8 @@ from operator import methodcaller
 from typing import ClassVar, Protocol
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from msgspec import Struct
+
 from twisted_s3.discreet import Discreet
 from twisted_s3.errors import S3Error
 from twisted_s3.protocol.head import RequestHead
@@ -62,7 +64,7 @@ _CANONICAL_QUERY = re.compile(_ITEM + rb"(?:&" + _ITEM + rb")*+")
 _by_name_then_value = methodcaller("partition", b"=")
 
 
-class Claim(Discreet, frozen=True):
+class Claim(Discreet, Struct, frozen=True):
     """What a request says of who signed it, and how.
 
     :ivar date: of the credential scope, ``YYYYMMDD``.
@@ -85,7 +87,7 @@ class Claim(Discreet, frozen=True):
     lifetime: int | None = None
 
 
-class Seed(Discreet, frozen=True):
+class Seed(Discreet, Struct, frozen=True):
     """A verified signature, and the key that made it: where a chain of chunk signatures begins."""
 
     HIDDEN: ClassVar = ("signature", "signing_key")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct, structs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from twisted_s3.discreet import Discreet
 from twisted_s3.errors import ERRORS, S3Error
 from twisted_s3.interfaces import IBody
 from twisted_s3.operations.call import Answer
@@ -38,12 +39,14 @@ class CutAnswer(Answer, frozen=True):
     reset: bool = False
 
 
-class Fault(Struct, eq=False):
+class Fault(Discreet, Struct, eq=False):
     """Something that goes wrong with the next requests that match. As a context manager it ends with the block.
 
     :ivar hits: how many requests it met.
     :ivar remaining: how many it will meet; None for all.
     """
+
+    HIDDEN: ClassVar = ("ends", "effect")
 
     operation: str
     bucket: str | None

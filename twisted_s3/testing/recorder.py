@@ -6,13 +6,15 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec import Struct
+
 from twisted_s3.discreet import Discreet
 
 if TYPE_CHECKING:
     from twisted_s3.web.resources import Finished
 
 
-class RecordedRequest(Discreet, frozen=True):
+class RecordedRequest(Discreet, Struct, frozen=True):
     """A request that has ended.
 
     :ivar operation: as AWS names it; ``-`` for what was none.

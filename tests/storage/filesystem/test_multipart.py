@@ -18,7 +18,7 @@ from twisted_s3.errors import S3Error
 from twisted_s3.interfaces import IStagedPart
 from twisted_s3.model import ENABLED, ObjectVersion, Part, Properties, Upload
 from twisted_s3.storage.filesystem.disk import IDisk
-from twisted_s3.storage.filesystem.record import _dump
+from twisted_s3.storage.filesystem.record import _with_checksum
 from twisted_s3.storage.filesystem.staging import PIECE_BYTES
 from twisted_s3.storage.filesystem.store import FilesystemStore
 
@@ -323,7 +323,11 @@ class RefusalTests(_MultipartKit, TestCase):
             parts = [await self.put_part(upload, number, body) for number, body in enumerate(bodies, 1)]
             record = self.folder(upload) / "parts/2"
             raw = record.read_bytes()
-            for damaged in (raw.replace(b'"f":"', checksum), _dump({**json.loads(raw), "f": "zz"}), raw[:-3]):
+            for damaged in (
+                raw.replace(b'"f":"', checksum),
+                _with_checksum(json.dumps({**json.loads(raw), "f": "zz"}).encode()),
+                raw[:-3],
+            ):
                 record.write_bytes(damaged)
                 await self.refused("InvalidPart", self.complete(upload, parts))
                 self.assertEqual([part.number for part in await self.parts(upload)], [1, 3])

@@ -19,7 +19,7 @@ from tests.storage.kit import BUCKET, OTHER, pattern
 from twisted_s3.errors import S3Error
 from twisted_s3.model import ENABLED, Properties
 from twisted_s3.storage.filesystem.disk import IDisk
-from twisted_s3.storage.filesystem.record import _dump
+from twisted_s3.storage.filesystem.record import _with_checksum
 from twisted_s3.storage.filesystem.scrub import Position, Step
 
 RECORD = "user.s3store"
@@ -265,7 +265,7 @@ class KeptRecordTests(ScrubKit, TestCase):
         record = json.loads(os.getxattr(self.path(key), RECORD))
         del record["z"]
         record["s"][1] = 10**18
-        os.setxattr(self.path(key), RECORD, _dump(record))
+        os.setxattr(self.path(key), RECORD, _with_checksum(json.dumps(record).encode()))
         os.utime(self.path(key), ns=(10**18, 10**18))
 
     async def test_reads_keep_a_damaged_record(self) -> None:

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from hmac import compare_digest
 from typing import ClassVar
 
+from msgspec import Struct
+
 from twisted_s3.discreet import Discreet
 from twisted_s3.errors import S3Error
 from twisted_s3.model import SSE_C, SSE_KMS, SSE_S3, Encryption
@@ -37,7 +39,7 @@ _UNBUILT = ("aws:kms:dsse", "aws:fsx", "aws:backup")
 Headers = Sequence[tuple[str, str]]
 
 
-class CustomerKey(Discreet, frozen=True):
+class CustomerKey(Discreet, Struct, frozen=True):
     """A key that a customer brings.
 
     :ivar key: as sent, of any length.
@@ -55,7 +57,7 @@ class CustomerKey(Discreet, frozen=True):
         return ((f"{PREFIX}-customer-algorithm", "AES256"), (f"{PREFIX}-customer-key-MD5", self.md5))
 
 
-class Wanted(Discreet, frozen=True):
+class Wanted(Discreet, Struct, frozen=True):
     """What a request, or a bucket, says of how an object is to be encrypted.
 
     :ivar kind: ``AES256`` or ``aws:kms``; "" where that is left open.

@@ -164,9 +164,13 @@ class IDisk(Interface):
 
 @implementer(IDisk)
 class UnsyncedDisk:  # type: ignore[misc]
-    """A disk that is never told to bring anything to stable storage: fast, and lost with the power."""
+    """A disk that is never told to bring anything to stable storage: fast, and lost with the power.
+
+    :ivar disk: the disk behind it.
+    """
 
     def __init__(self, disk: IDisk) -> None:
+        self.disk = disk
         # A proxy would look them up with every call, of which a request makes dozens.
         for name in IDisk.names():
             if not hasattr(self, name):

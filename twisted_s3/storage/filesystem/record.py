@@ -1,38 +1,37 @@
-"""The documents that the store keeps: compact JSON, read back without trust.
-
-Everything but what is at its default is written, under short names, so that the record of a usual object fits into
-the extended attributes of its inode.
-"""
+"""The records that the store keeps, written as compact JSON and read back without trust."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
 from typing import Any, Literal
 from zlib import crc32
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from twisted_s3.model import (
     FULL_OBJECT,
     NULL_VERSION,
-    UNLOCKED,
     Bucket,
-    Encryption,
-    Grant,
-    ObjectLock,
     ObjectVersion,
     Part,
-    Properties,
     Upload,
 )
 from twisted_s3.storage.filesystem.disk import Stat
+from twisted_s3.storage.filesystem.documents import (
+    PartDocument,
+    PartFields,
+    PointerDocument,
+    UploadDocument,
+    VersionDocument,
+    default_or,
+    described,
+)
 from twisted_s3.storage.versionids import is_made_id
 
 #: The version of the form of the records.
-_FORM = 1
+_FORM: Literal[1] = 1
 _SIDE = re.compile("[0-9a-f]{32}")
 _AT_REST = re.compile("[0-9a-f]{16}")
 _CHECKSUM = b',"z":'
@@ -75,143 +74,18 @@ class StoredPart(Struct, frozen=True):
     at_rest: str = ""
 
 
-#: The names in the documents of what objects have.
-_SHORT = {
-    "form": "v",
-    "stamp": "s",
-    "etag": "e",
-    "at_rest": "f",
-    "checksums": "k",
-    "checksum_type": "y",
-    "parts": "p",
-    "upload_id": "i",
-    "owner": "o",
-    "version_id": "n",
-    "locked": "l",
-    "encrypted": "x",
-    "size": "b",
-    "headers": "h",
-    "user": "u",
-    "tags": "t",
-    "storage_class": "c",
-    "acl": "a",
-}
+_VERSION = msgspec.json.Decoder(VersionDocument)
+_POINTER = msgspec.json.Decoder(PointerDocument)
+_UPLOAD = msgspec.json.Decoder(UploadDocument)
+_PART = msgspec.json.Decoder(PartDocument)
+_UNREADABLE = (ValueError, RecursionError)
+# Applications may give text of types of their own.
+_encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
-class _Part(Struct, array_like=True, forbid_unknown_fields=True):
-    number: int
-    size: int
-    etag: str
-    last_modified: float
-    checksums: dict[str, str]
-
-    def part(self) -> Part:
-        return Part(self.number, self.size, self.etag, self.checksums, self.last_modified)
-
-
-class _Lock(Struct, array_like=True, forbid_unknown_fields=True):
-    mode: str
-    until: float
-    legal_hold: bool | None
-
-    def lock(self) -> ObjectLock:
-        return ObjectLock(self.mode, self.until, self.legal_hold)
-
-
-class _Encryption(Struct, array_like=True, forbid_unknown_fields=True):
-    kind: str
-    key_id: str
-    wrapped: bytes
-    name: str
-    context: str
-    bucket_key: int
-
-    def encryption(self) -> Encryption:
-        return Encryption(self.kind, self.wrapped, self.key_id, self.name, self.context, bool(self.bucket_key))
-
-
-class _Acl(Struct, rename={"grants": "g"}):
-    grants: list[tuple[str, str]]
-
-
-class _Described(Struct, rename=_SHORT):
-    """What the records of objects and of uploads have in common."""
-
-    form: Literal[1]
-    headers: dict[str, str] = {}
-    user: dict[str, str] = {}
-    tags: dict[str, str] = {}
-    storage_class: str = "STANDARD"
-    acl: _Acl | None = None
-    owner: str = ""
-    locked: _Lock | None = None
-    encrypted: _Encryption | None = None
-
-    def properties(self) -> Properties:
-        acl = None if self.acl is None else tuple(Grant(*one) for one in self.acl.grants)
-        return Properties(self.headers, self.user, self.tags, self.storage_class, acl)
-
-    def lock(self) -> ObjectLock:
-        return UNLOCKED if self.locked is None else self.locked.lock()
-
-    def encryption(self) -> Encryption | None:
-        return None if self.encrypted is None else self.encrypted.encryption()
-
-
-class _Version(_Described, kw_only=True, rename=_SHORT):
-    stamp: tuple[int, int, int]
-    side: str = ""
-    # What points to a side file has none.
-    etag: str | None = None
-    at_rest: str = ""
-    checksums: dict[str, str] = {}
-    checksum_type: str = FULL_OBJECT
-    parts: list[_Part] = []
-    upload_id: str = ""
-    version_id: str = NULL_VERSION
-    size: int = 0
-
-
-class _Pointer(Struct, rename=_SHORT):
-    form: Literal[1]
-    stamp: tuple[int, int, int]
-    side: str = ""
-
-
-class _Upload(_Described, kw_only=True, rename=_SHORT):
-    key: str
-    initiated: float
-    algorithm: str = ""
-    type: str = ""
-    before: str | None = None
-
-
-class _StoredPart(Struct, rename=_SHORT):
-    form: Literal[1]
-    part: _Part
-    place: str
-    offset: int = 0
-    length: int | None = None
-    at_rest: str = ""
-
-
-# What is not of these types is no record. Nor is text with half characters, which JSON can hold, but nobody can send.
-_VERSION = msgspec.json.Decoder(_Version)
-_POINTER = msgspec.json.Decoder(_Pointer)
-_UPLOAD = msgspec.json.Decoder(_Upload)
-_PART = msgspec.json.Decoder(_StoredPart)
-_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-
-
-def _dump(document: Mapping[str, Any], encode: Callable[[Any], bytes] = msgspec.json.encode) -> bytes:
+def _with_checksum(raw: bytes) -> bytes:
     """A document with the checksum of itself as its last field."""
-    raw = encode({name: value for name, value in document.items() if value})
     return b"%b%b%d}" % (raw[:-1], _CHECKSUM, crc32(raw))
-
-
-def _encode_any_text(document: Any) -> bytes:
-    """JSON with half characters in it, as which bytes are kept that are no text."""
-    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def is_whole(raw: bytes) -> bool:
@@ -237,7 +111,8 @@ def load_stamp(raw: bytes) -> Stamp | None:
 
 def _load(raw: bytes) -> Any:
     try:
-        document = json.loads(raw)
+        # Of bytes it would guess the encoding.
+        document = json.loads(raw.decode())
     except RecursionError:
         raise ValueError("too deep") from None
     if document["v"] != _FORM:
@@ -247,29 +122,27 @@ def _load(raw: bytes) -> Any:
 
 def dump_version(version: ObjectVersion, stamp: Stamp) -> bytes:
     """The record of an object, without its key, time and, unless it is encrypted, size: those are the file's."""
-    return _dump(
-        {
-            "v": _FORM,
-            "s": [stamp.size, stamp.mtime_ns, stamp.inode],
-            "e": version.etag,
-            "f": version.at_rest,
-            "k": dict(version.checksums),
-            "y": "" if version.checksum_type == FULL_OBJECT else version.checksum_type,
-            "p": [_dump_part(part) for part in version.parts],
-            "i": version.upload_id,
-            "o": version.owner,
-            "n": "" if version.version_id == NULL_VERSION else version.version_id,
-            "l": _dump_lock(version.lock),
-            "x": _dump_encryption(version.encryption),
-            "b": 0 if version.encryption is None else version.size,
-            **_dump_properties(version.properties),
-        }
+    return _with_checksum(
+        _encode(
+            VersionDocument(
+                stamp=structs.astuple(stamp),
+                etag=version.etag,
+                at_rest=version.at_rest,
+                checksums=dict(version.checksums),
+                checksum_type=default_or(FULL_OBJECT, version.checksum_type),
+                parts=[PartFields.of(part) for part in version.parts],
+                upload_id=version.upload_id,
+                version_id=default_or(NULL_VERSION, version.version_id),
+                size=0 if version.encryption is None else version.size,
+                **described(version.properties, version.owner, version.lock, version.encryption),
+            )
+        )
     )
 
 
 def dump_pointer(side: str, stamp: Stamp) -> bytes:
     """A record that says that the record is in the side file ``side``."""
-    return _dump({"v": _FORM, "s": [stamp.size, stamp.mtime_ns, stamp.inode], "side": side})
+    return _with_checksum(_encode(PointerDocument(_FORM, structs.astuple(stamp), side)))
 
 
 def load_version(
@@ -291,7 +164,7 @@ def load_version(
     fresh = size == stamp.size and mtime_ns == stamp.mtime_ns
     if found.side:
         return found.side if _SIDE.fullmatch(found.side) and (fresh or sealed) else None
-    encryption = found.encryption()
+    encryption = found.encryption
     if not fresh and (encryption is None or not together or not (sealed or size == stamp.size)):
         return None
     if found.etag is None:
@@ -301,7 +174,7 @@ def load_version(
         size=stamp.size if encryption is None else found.size,
         etag=found.etag,
         last_modified=stamp.mtime_ns / 1e9,
-        properties=found.properties(),
+        properties=found.properties,
         checksums=found.checksums,
         checksum_type=found.checksum_type,
         parts=tuple(part.part() for part in found.parts) if found.parts else (),
@@ -310,7 +183,7 @@ def load_version(
         version_id=found.version_id
         if found.version_id == NULL_VERSION or is_made_id(found.version_id)
         else NULL_VERSION,
-        lock=found.lock(),
+        lock=found.lock,
         at_rest=found.at_rest,
         encryption=encryption,
     )
@@ -332,18 +205,18 @@ def load_pointer(raw: bytes, inode: int | None = None) -> str | None:
 def dump_bucket(bucket: Bucket) -> bytes:
     """The record of a bucket, without its name."""
     documents = {name: raw.decode("utf-8", "surrogateescape") for name, raw in bucket.configurations.items()}
-    return _dump(
-        {
-            "v": _FORM,
-            "created": bucket.created,
-            "owner": bucket.owner,
-            "region": bucket.region,
-            "versioning": bucket.versioning,
-            "lock": bucket.object_lock,
-            "configurations": documents,
-        },
-        _encode_any_text,
-    )
+    document = {
+        "v": _FORM,
+        "created": bucket.created,
+        "owner": bucket.owner,
+        "region": bucket.region,
+        "versioning": bucket.versioning,
+        "lock": bucket.object_lock,
+        "configurations": documents,
+    }
+    # Bytes that are no text are kept as half characters, which this JSON can hold.
+    stated = {name: value for name, value in document.items() if value}
+    return _with_checksum(json.dumps(stated, separators=(",", ":")).encode())
 
 
 def load_bucket(raw: bytes, name: str) -> Bucket | None:
@@ -366,19 +239,17 @@ def load_bucket(raw: bytes, name: str) -> Bucket | None:
 
 def dump_upload(upload: Upload) -> bytes:
     """The record of an upload, without its id."""
-    return _dump(
-        {
-            "v": _FORM,
-            "key": upload.key,
-            "initiated": upload.initiated,
-            "o": upload.owner,
-            "algorithm": upload.checksum_algorithm,
-            "type": upload.checksum_type,
-            "l": _dump_lock(upload.lock),
-            "x": _dump_encryption(upload.encryption),
-            "before": upload.before,
-            **_dump_properties(upload.properties),
-        }
+    return _with_checksum(
+        _encode(
+            UploadDocument(
+                key=upload.key,
+                initiated=upload.initiated,
+                algorithm=upload.checksum_algorithm,
+                type=upload.checksum_type,
+                before=upload.before,
+                **described(upload.properties, upload.owner, upload.lock, upload.encryption),
+            )
+        )
     )
 
 
@@ -392,12 +263,12 @@ def load_upload(raw: bytes, upload_id: str) -> Upload | None:
         id=upload_id,
         key=found.key,
         initiated=found.initiated,
-        properties=found.properties(),
+        properties=found.properties,
         owner=found.owner,
         checksum_algorithm=found.algorithm,
         checksum_type=found.type,
-        lock=found.lock(),
-        encryption=found.encryption(),
+        lock=found.lock,
+        encryption=found.encryption,
         before=found.before,
     )
 
@@ -405,16 +276,8 @@ def load_upload(raw: bytes, upload_id: str) -> Upload | None:
 def dump_part(stored: StoredPart) -> bytes:
     """The record of a committed part."""
     length = None if stored.length == stored.part.size else stored.length
-    return _dump(
-        {
-            "v": _FORM,
-            "part": _dump_part(stored.part),
-            "place": stored.place,
-            "offset": stored.offset,
-            "length": length,
-            "f": stored.at_rest,
-        }
-    )
+    document = PartDocument(_FORM, PartFields.of(stored.part), stored.place, stored.offset, length, stored.at_rest)
+    return _with_checksum(_encode(document))
 
 
 def load_part(raw: bytes) -> StoredPart | None:
@@ -429,34 +292,3 @@ def load_part(raw: bytes) -> StoredPart | None:
     return StoredPart(
         part, found.place, found.offset, part.size if found.length is None else found.length, found.at_rest
     )
-
-
-def _dump_properties(properties: Properties) -> Mapping[str, Any]:
-    return {
-        "h": dict(properties.headers),
-        "u": dict(properties.user),
-        "t": dict(properties.tags),
-        "c": "" if properties.storage_class == "STANDARD" else properties.storage_class,
-        "a": None if properties.acl is None else {"g": [[one.grantee, one.permission] for one in properties.acl]},
-    }
-
-
-def _dump_lock(lock: ObjectLock) -> list[Any]:
-    return [] if lock == UNLOCKED else [lock.mode, lock.until, lock.legal_hold]
-
-
-def _dump_encryption(encryption: Encryption | None) -> list[Any]:
-    if encryption is None:
-        return []
-    return [
-        encryption.kind,
-        encryption.key_id,
-        encryption.wrapped,
-        encryption.name,
-        encryption.context,
-        int(encryption.bucket_key),
-    ]
-
-
-def _dump_part(part: Part) -> list[Any]:
-    return [part.number, part.size, part.etag, part.last_modified, dict(part.checksums)]

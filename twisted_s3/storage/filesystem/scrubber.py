@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -52,21 +50,9 @@ class Pass(Struct):
     def load(cls, raw: bytes | None) -> Pass:
         """What :attr:`document` was; one that has ended long ago when it is none."""
         try:
-            found: dict[str, Any] = json.loads(raw or b"")
-            position = Position(**found.pop("position"))
-            loaded = cls(**found, position=position)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return msgspec.json.decode(raw or b"", type=cls)
+        except (ValueError, RecursionError):
             return cls(ended=-1.0)
-        return loaded if loaded._is_sound() else cls(ended=-1.0)
-
-    def _is_sound(self) -> bool:
-        """Whether everything is of the type that it should have: others may have written the file."""
-        numbers = (self.began, self.ended, self.files, self.read, self.damaged)
-        return (
-            all(type(number) in (int, float) for number in numbers)
-            and isinstance(self.deep, bool)
-            and all(isinstance(text, str) for text in structs.astuple(self.position))
-        )
 
 
 class Scrubber:
