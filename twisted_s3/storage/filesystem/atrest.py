@@ -39,9 +39,10 @@ class AtRest(Struct):
 
 def joined(pieces: Iterable[tuple[str, int]]) -> str:
     """The checksum of pieces behind each other, from the checksum and the size of each; "" when one has none."""
+    combine = _crt().combine_crc64nvme
     total = 0
     for value, size in pieces:
         if not value:
             return ""
-        total = _crt().combine_crc64nvme(total, int(value, 16), size)
+        total = combine(total, int(value, 16), size)
     return f"{total:016x}"
