@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -52,6 +53,37 @@ class VerdictTests(SynchronousTestCase):
         for verdict in judge(results()):
             for spot in filter(None, (verdict.target.of, verdict.target.over)):
                 self.assertIn(spot[2], [metric.name for metric in WORKLOADS[spot[0]].metrics])
+
+
+ROOT = Path(__file__).parents[2]
+
+#: The rows of the README's table: the workload, the metric, and whether less of it is better.
+README_ROWS = {
+    "GET 4 KiB": ("get-4k", "rate", False),
+    "PUT 4 KiB": ("put-4k", "rate", False),
+    "GET 64 MiB": ("get-64m", "throughput", False),
+    "PUT 64 MiB": ("put-64m", "throughput", False),
+    "GET of 64 KiB out of 1 GiB": ("range-64k", "rate", False),
+    "LIST of 100,000 keys": ("list-flat", "rate", False),
+    "Complete of 1 GiB in parts": ("multipart-1g", "Complete", True),
+}
+
+
+class ReadmeTests(SynchronousTestCase):
+    """What the README says of speed."""
+
+    def test_figures(self) -> None:
+        """They are those of the results that are kept, to two digits."""
+        kept = Results.read(ROOT / "benchmarks/results.json")
+        table = re.findall(r"^(\S.*?) {2,}([\d.]+) +([\d.]+)$", (ROOT / "README.rst").read_text(), re.MULTILINE)
+        self.assertEqual([row[0] for row in table], list(README_ROWS))
+        for name, *shown in table:
+            workload, metric, less = README_ROWS[name]
+            own = kept.middle(workload, "strict", metric)
+            for server, text in zip(("nanio", "rclone"), shown, strict=True):
+                other = kept.middle(workload, server, metric)
+                assert own and other
+                self.assertEqual(float(text), float(f"{other / own if less else own / other:.2g}"), (name, server))
 
 
 class PageTests(SynchronousTestCase):
