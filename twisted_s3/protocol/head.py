@@ -88,7 +88,7 @@ class RequestHead(Discreet, Struct, frozen=True, dict=True):
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         """What is shown of it."""
         shown = {"query": _names_in(self.query), "headers": sorted(self.headers)}
-        return [(name, shown.get(name, value)) for name, value in Discreet.__rich_repr__(self)]
+        return [(name, shown.get(name, value)) for name, value in super().__rich_repr__()]
 
     def header(self, name: str) -> str | None:
         """The value of a header by its lower-case name, several joined by commas; None if absent."""

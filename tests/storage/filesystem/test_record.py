@@ -125,7 +125,11 @@ class FormTests(SynchronousTestCase):
     def test_written(self) -> None:
         """What is at its default is left out."""
         version = ObjectVersion("k", 3, "e", 1.0, Properties(storage_class="".join(("STAN", "DARD"))), {"MD5": "m"})
-        raw = record.dump_version(structs.replace(version, version_id="".join(("nu", "ll"))), STAMP)
+        # Equal to the defaults, and not the same.
+        made = structs.replace(
+            version, version_id="".join(("nu", "ll")), checksum_type="".join(("FULL_", "OBJECT")), lock=ObjectLock()
+        )
+        raw = record.dump_version(made, STAMP)
         self.assertEqual(json.loads(raw), {"v": 1, "s": [3, STAMP.mtime_ns, 42], "e": "e", "k": {"MD5": "m"}, "z": ANY})
         self.assertTrue(record.is_whole(raw))
         self.assertFalse(record.is_whole(raw.replace(b'"e"', b'"f"')))
@@ -148,8 +152,13 @@ class FormTests(SynchronousTestCase):
         class Name(str):
             __slots__ = ()
 
+            def __str__(self) -> str:
+                return "***"
+
         version = ObjectVersion("k", 3, "e", STAMP.mtime_ns / 1e9, owner=Name("somebody"))
         self.assertEqual(record.load_version(record.dump_version(version, STAMP), "k", STAMP), version)
+        strange = structs.replace(version, owner=object())
+        self.assertRaises(TypeError, record.dump_version, strange, STAMP)
 
 
 class RecordTests(SynchronousTestCase):

@@ -82,7 +82,9 @@ class ScrubberTests(ScrubKit, TestCase):
 
     async def test_nonsense_for_a_record(self) -> None:
         typed = b'{"position": {}, "began": "0"}'
-        for nonsense in (b"", b"[]", b"{}", b'"position"', b'{"position": 7}', b"[" * 100_000, typed):
+        for nonsense in (b"", b"[]", b"{}", b'{"a": 1}', b'"position"', b'{"position": 7}', b"[" * 100_000, typed):
             (self.root / ".s3store/scrub.json").write_bytes(nonsense)
+            began = self.clock.seconds()
             await self.until(Deferred.fromCoroutine(self.scrubber(deep=False).run()))
-            self.assertEqual((self.record()["files"], self.record()["read"]), (10, 0))
+            found = self.record()
+            self.assertEqual((found["files"], found["read"], found["began"] >= began), (10, 0, True))

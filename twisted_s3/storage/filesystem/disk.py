@@ -166,7 +166,7 @@ class IDisk(Interface):
 class UnsyncedDisk:  # type: ignore[misc]
     """A disk that is never told to bring anything to stable storage: fast, and lost with the power.
 
-    :ivar disk: the disk behind it.
+    :ivar disk: the disk behind it. Methods that are patched there later are not seen.
     """
 
     def __init__(self, disk: IDisk) -> None:

@@ -6,10 +6,11 @@ the names are short, so that the record of a usual object fits into the extended
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from msgspec import Struct
 
+from twisted_s3.discreet import Discreet
 from twisted_s3.model import FULL_OBJECT, NULL_VERSION, UNLOCKED, Encryption, Grant, ObjectLock, Part, Properties
 
 T = TypeVar("T")
@@ -76,8 +77,10 @@ class LockFields(Struct, array_like=True, forbid_unknown_fields=True):
         return None if lock == UNLOCKED else cls(lock.mode, lock.until, lock.legal_hold)
 
 
-class EncryptionFields(Struct, array_like=True, forbid_unknown_fields=True):
+class EncryptionFields(Discreet, Struct, array_like=True, forbid_unknown_fields=True):
     """How bytes are encrypted. ``bucket_key`` is 0 or 1."""
+
+    HIDDEN: ClassVar = ("wrapped", "context")
 
     kind: str
     key_id: str

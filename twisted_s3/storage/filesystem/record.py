@@ -80,7 +80,7 @@ _UPLOAD = msgspec.json.Decoder(UploadDocument)
 _PART = msgspec.json.Decoder(PartDocument)
 _UNREADABLE = (ValueError, RecursionError)
 # Applications may give text of types of their own.
-_encode = msgspec.json.Encoder(enc_hook=str).encode
+_encode = msgspec.json.Encoder(enc_hook=str.__str__).encode
 
 
 def _with_checksum(raw: bytes) -> bytes:

@@ -33,7 +33,7 @@ class Pass(Struct):
     :ivar began: seconds since the epoch; ``ended`` 0.0 while it is under way.
     """
 
-    began: float = 0.0
+    began: float
     ended: float = 0.0
     deep: bool = False
     position: Position = Position()
@@ -52,7 +52,7 @@ class Pass(Struct):
         try:
             return msgspec.json.decode(raw or b"", type=cls)
         except (ValueError, RecursionError):
-            return cls(ended=-1.0)
+            return cls(0.0, ended=-1.0)
 
 
 class Scrubber:
