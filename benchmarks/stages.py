@@ -1,4 +1,4 @@
-"""Where the time of a small request and of a listing goes, stage by stage: ``python -m benchmarks stages``.
+"""Where the time of a small request goes, stage by stage: ``python -m benchmarks stages``.
 
 py-spy (https://github.com/benfred/py-spy) looks at the server's stacks while wrk keeps it busy. What is counted is time
 on the processor: a thread that waits for the disk or for another counts for nothing.
@@ -46,10 +46,6 @@ STAGES = (
     ("thread: hash, file, record", ("Intake.finish (", "_Draft.write (")),
     ("thread: lock, look, commit", ("Objects.put (",)),
     ("thread: sync of the directory", ("DirectorySync.sync (",)),
-    ("thread: which keys are on the page", ("FilesystemStore._list_keys (",)),
-    ("thread: ask the system, twice a key", ("RealDisk.look (",)),
-    ("thread: read records", ("Lookup.head_all (", "Metadata.glance (")),
-    ("list: write the document", ("list_objects_v2_result (",)),
 )
 
 _STAGE_OF = {frame: stage for stage, frames in STAGES for frame in frames}
@@ -93,20 +89,14 @@ def shares(lines: Iterable[str]) -> Sequence[tuple[str, float]]:
 
 
 def look_at(server: Server, method: str, seconds: float) -> tuple[float, Sequence[tuple[str, float]]]:
-    """Keep a server busy for so long with GET, PUT or LIST. Gives requests a second, and the shares of the stages."""
+    """Keep a server busy for so long. Gives requests a second, and the shares of the stages."""
     paths = small_paths(BUCKET, 4000)
     server.create_bucket(BUCKET)
     if method == "PUT":
         paths = small_paths(BUCKET, int(8000 * seconds), "new-")
     else:
         put_all(server, paths, SMALL)
-    if method == "LIST":
-        method = "GET"
-        starts = sorted(path.removeprefix(f"/{BUCKET}/") for path in paths)[999:3000:1000]
-        pages = ({"list-type": "2", "start-after": start} for start in ("", *starts))
-        targets = [server.target(method, f"/{BUCKET}", page) for page in pages]
-    else:
-        targets = [server.target(method, path) for path in paths]
+    targets = [server.target(method, path) for path in paths]
     with tempfile.NamedTemporaryFile(suffix=".raw") as raw:
         command = ["py-spy", "record", f"--rate={LOOKS}", f"--duration={max(int(seconds) - 1, 1)}", "--format=raw"]
         command += [f"--output={raw.name}", f"--pid={server.process.pid}"]
@@ -126,18 +116,17 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Look at GET, at PUT in both modes and at LIST, and print the shares."""
+    """Look at GET, and at PUT in both modes, and print the shares."""
     options = arguments().parse_args(argv)
     keep_to_load_core()
-    for method, key in (("GET", "strict"), ("PUT", "strict"), ("PUT", "none"), ("LIST", "strict")):
+    for method, key in (("GET", "strict"), ("PUT", "strict"), ("PUT", "none")):
         with tempfile.TemporaryDirectory(prefix="benchmark-", dir=options.folder) as folder:
             server = SERVERS[key](Path(folder), Way())
             try:
                 rate, found = look_at(server, method, options.seconds)
             finally:
                 server.end()
-        what = "LIST of 1,000 keys" if method == "LIST" else f"{method} 4 KiB"
-        print(f"{what}, {server.durability}: {rate:,.0f} a second while looked at")
+        print(f"{method} 4 KiB, {server.durability}: {rate:,.0f} a second while looked at")
         print("\n".join(f"  {share:5.0%}  {stage}" for stage, share in found), flush=True)
     return 0
 
