@@ -17,6 +17,9 @@ T = TypeVar("T")
 
 _STANDARD = "STANDARD"
 
+#: The version of the form of the records.
+FORM: Literal[1] = 1
+
 #: The names in the documents.
 _SHORT = {
     "form": "v",
@@ -141,7 +144,7 @@ def described(properties: Properties, owner: str, lock: ObjectLock, encryption: 
     """The fields of `Described`."""
     acl = properties.acl
     return {
-        "form": 1,
+        "form": FORM,
         "headers": dict(properties.headers),
         "user": dict(properties.user),
         "tags": dict(properties.tags),

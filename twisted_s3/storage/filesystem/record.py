@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Literal
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -20,6 +20,7 @@ from twisted_s3.model import (
 )
 from twisted_s3.storage.filesystem.disk import Stat
 from twisted_s3.storage.filesystem.documents import (
+    FORM,
     PartDocument,
     PartFields,
     PointerDocument,
@@ -30,8 +31,6 @@ from twisted_s3.storage.filesystem.documents import (
 )
 from twisted_s3.storage.versionids import is_made_id
 
-#: The version of the form of the records.
-_FORM: Literal[1] = 1
 _SIDE = re.compile("[0-9a-f]{32}")
 _AT_REST = re.compile("[0-9a-f]{16}")
 _CHECKSUM = b',"z":'
@@ -115,7 +114,7 @@ def _load(raw: bytes) -> Any:
         document = json.loads(raw.decode())
     except RecursionError:
         raise ValueError("too deep") from None
-    if document["v"] != _FORM:
+    if document["v"] != FORM:
         raise ValueError("a record of another form")
     return document
 
@@ -142,7 +141,7 @@ def dump_version(version: ObjectVersion, stamp: Stamp) -> bytes:
 
 def dump_pointer(side: str, stamp: Stamp) -> bytes:
     """A record that says that the record is in the side file ``side``."""
-    return _with_checksum(_encode(PointerDocument(_FORM, structs.astuple(stamp), side)))
+    return _with_checksum(_encode(PointerDocument(FORM, structs.astuple(stamp), side)))
 
 
 def load_version(
@@ -180,9 +179,7 @@ def load_version(
         parts=tuple(part.part() for part in found.parts) if found.parts else (),
         upload_id=found.upload_id,
         owner=found.owner,
-        version_id=found.version_id
-        if found.version_id == NULL_VERSION or is_made_id(found.version_id)
-        else NULL_VERSION,
+        version_id=found.version_id if is_made_id(found.version_id) else NULL_VERSION,
         lock=found.lock,
         at_rest=found.at_rest,
         encryption=encryption,
@@ -206,7 +203,7 @@ def dump_bucket(bucket: Bucket) -> bytes:
     """The record of a bucket, without its name."""
     documents = {name: raw.decode("utf-8", "surrogateescape") for name, raw in bucket.configurations.items()}
     document = {
-        "v": _FORM,
+        "v": FORM,
         "created": bucket.created,
         "owner": bucket.owner,
         "region": bucket.region,
@@ -276,7 +273,7 @@ def load_upload(raw: bytes, upload_id: str) -> Upload | None:
 def dump_part(stored: StoredPart) -> bytes:
     """The record of a committed part."""
     length = None if stored.length == stored.part.size else stored.length
-    document = PartDocument(_FORM, PartFields.of(stored.part), stored.place, stored.offset, length, stored.at_rest)
+    document = PartDocument(FORM, PartFields.of(stored.part), stored.place, stored.offset, length, stored.at_rest)
     return _with_checksum(_encode(document))
 
 
@@ -289,6 +286,5 @@ def load_part(raw: bytes) -> StoredPart | None:
     if found.at_rest and _AT_REST.fullmatch(found.at_rest) is None:
         return None
     part = found.part.part()
-    return StoredPart(
-        part, found.place, found.offset, part.size if found.length is None else found.length, found.at_rest
-    )
+    length = part.size if found.length is None else found.length
+    return StoredPart(part, found.place, found.offset, length, found.at_rest)
